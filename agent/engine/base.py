@@ -1,0 +1,98 @@
+"""What the rest of the agent knows of an engine: tokens in, pieces out, one growing log."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agent.messages import Directive, Segment, Usage
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is chosen; ``temperature`` 0 takes the most likely one."""
+
+    temperature: float = 0.0
+    top_k: int = 20
+    top_p: float = 0.8
+    min_p: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What was loaded: sizes in tokens, the template as the file has it ('' when it has none)."""
+
+    model: str
+    n_ctx: int
+    chat_template: str = ""
+    backend: str = ""
+    load_s: float = 0.0
+
+
+class Guide(Protocol):
+    """Looks at each sampled piece before the next one is sampled. Runs on the engine's thread."""
+
+    def feed(self, text: str) -> Directive: ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """One generation: evaluate ``delta`` behind the log, then sample at most ``max_tokens``."""
+
+    delta: Sequence[int]
+    max_tokens: int
+    sampling: Sampling = field(default_factory=Sampling)
+    guide: Guide | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Work that has a length: ``stage`` is 'load' (per mille) or 'prefill' (tokens)."""
+
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A sampled token and the text that it completed (may be '' inside a UTF-8 character)."""
+
+    token: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Why the generation ended: 'end' (the model's own), 'stop', 'length' or 'interrupted'."""
+
+    reason: str
+    usage: Usage
+
+
+Chunk = Progress | Piece | Finished
+
+
+class Engine(Protocol):
+    """A model with one live sequence. Only one call may run at a time."""
+
+    @property
+    def info(self) -> EngineInfo: ...
+
+    @property
+    def log(self) -> Sequence[int]:
+        """Every token of the sequence, evaluated or about to be; never rendered again."""
+
+    def tokenize(self, segments: Sequence[Segment]) -> list[int]: ...
+
+    def generate(self, request: Request) -> AsyncIterator[Chunk]: ...
+
+    async def rewind(self, length: int) -> None:
+        """Forget the log from ``length`` tokens on."""
+
+    def interrupt(self) -> None:
+        """End the running call soon; callable from any thread and from a signal handler."""
+
+    async def close(self) -> None: ...

@@ -1,0 +1,65 @@
+"""Grammar while decoding, by llguidance.
+
+A token is sampled freely first and only checked; the mask over the whole vocabulary is applied
+when the check refuses it. A model that writes well therefore pays a few microseconds a token.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from llguidance import LLMatcher, LLTokenizer
+from llguidance.llamacpp import lltokenizer_from_vocab
+
+from agent.engine.native import Model
+from agent.errors import IngleError
+
+
+class Constrainer:
+    """Compiles grammars for one vocabulary; making one costs about a second, so it is lazy."""
+
+    def __init__(self, model: Model):
+        self._model = model
+        self._tokenizer: LLTokenizer | None = None
+        self._compiled: dict[str, LLMatcher] = {}
+
+    def start(self, lark: str, seen: str) -> Constraint:
+        """A constraint for `lark` that already stands behind the text `seen`.
+
+        Raises:
+            IngleError: the grammar is wrong, or `seen` is not a beginning of it (a bug of ours).
+        """
+        tokenizer = self._tokenizer or lltokenizer_from_vocab(self._model.vocab)
+        self._tokenizer = tokenizer
+        if lark not in self._compiled:
+            self._compiled[lark] = LLMatcher(tokenizer, LLMatcher.grammar_from_lark(lark))
+        matcher = self._compiled[lark].deep_copy()
+        if seen and not matcher.consume_tokens(tokenizer.tokenize_str(seen)):
+            raise IngleError(f"a call began with {seen!r}, which its grammar does not allow")
+        if matcher.is_error():
+            raise IngleError(f"cannot compile a call grammar: {matcher.get_error()}")
+        return Constraint(matcher, self._model.n_vocab)
+
+
+class Constraint:
+    """One running match."""
+
+    def __init__(self, matcher: LLMatcher, n_vocab: int):
+        self._matcher = matcher
+        self._n_vocab = n_vocab
+
+    def allows(self, token: int) -> bool:
+        return bool(self._matcher.validate_tokens([token]) == 1)
+
+    def mask(self, logits: npt.NDArray[np.float32]) -> None:
+        """Set the logits of all tokens that may not follow to minus infinity, in place."""
+        words = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
+        allowed = np.unpackbits(words, bitorder="little", count=self._n_vocab)
+        logits[allowed == 0] = -np.inf
+
+    def accept(self, token: int) -> None:
+        self._matcher.consume_token(token)
+
+    def done(self) -> bool:
+        """Nothing may follow any more."""
+        return bool(self._matcher.is_stopped())

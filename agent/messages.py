@@ -1,0 +1,123 @@
+"""What goes to and comes from a model, as plain data; no tokens and no templates here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ToolSpec:
+    """A tool as it is declared to the model.
+
+    ``parameters`` is a JSON Schema; ``raw`` names the string arguments that may travel as fenced
+    blocks behind the JSON, in that order.
+    """
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    raw: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A call that the model made. ``form`` says how it was written ('tag', 'raw', 'bare', ...)."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+    form: str = "tag"
+
+
+@dataclass(frozen=True)
+class BadCall:
+    """Text that was meant as a call and cannot be run; ``reason`` is written for the model."""
+
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class System:
+    text: str
+    tools: tuple[ToolSpec, ...] = ()
+
+
+@dataclass(frozen=True)
+class User:
+    text: str
+
+
+@dataclass(frozen=True)
+class Assistant:
+    text: str
+    calls: tuple[ToolCall, ...] = ()
+
+
+@dataclass(frozen=True)
+class ToolOutput:
+    """The result of one call, as the model reads it."""
+
+    call_id: str
+    name: str
+    text: str
+
+
+Message = System | User | Assistant | ToolOutput
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of rendered prompt.
+
+    Only ``control`` segments may become control tokens: what a user, a file or a tool says is
+    tokenised as plain text, so that it cannot end a turn or open a new one.
+    """
+
+    text: str
+    control: bool = False
+
+
+@dataclass(frozen=True)
+class Constrain:
+    """From here on only text of this grammar (llguidance's Lark) may follow.
+
+    ``seen`` is what the model already wrote of it.
+    """
+
+    lark: str
+    seen: str = ""
+
+
+@dataclass(frozen=True)
+class Release:
+    """Free text again."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End the generation after this token."""
+
+
+Directive = Constrain | Release | Stop | None
+
+
+@dataclass
+class Usage:
+    """Tokens and seconds of one generation or, added up, of a session."""
+
+    prompt: int = 0  # new tokens evaluated before the first sampled one
+    reused: int = 0  # tokens that were in the KV cache already
+    generated: int = 0
+    prefill_s: float = 0.0
+    decode_s: float = 0.0
+    load_s: float = 0.0
+
+    def add(self, other: Usage) -> None:
+        self.prompt += other.prompt
+        self.reused += other.reused
+        self.generated += other.generated
+        self.prefill_s += other.prefill_s
+        self.decode_s += other.decode_s
+        self.load_s += other.load_s
