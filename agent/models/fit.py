@@ -54,6 +54,11 @@ def memory_needed(header: Header, n_ctx: int) -> int:
     return header.file_size + kv_bytes_per_token(header) * n_ctx + RESERVE
 
 
+def weights_fit(size: int, available_bytes: int) -> bool:
+    """Whether weights of `size` bytes can run in the memory that is free; 0 free is unknown."""
+    return available_bytes == 0 or size + RESERVE <= available_bytes
+
+
 def _gib(size: int) -> str:
     return f"{size / (1 << 30):.1f} GiB"
 

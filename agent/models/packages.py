@@ -61,13 +61,15 @@ def _reason(stderr: str, requirement: str) -> str:
     return f"{requirement}: {text[:160]}"
 
 
-def _size_of(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*"):
-        # pip moves files while we look
-        with contextlib.suppress(OSError):
-            total += path.lstat().st_size if path.is_file() else 0
-    return total
+def _sizes(folder: Path) -> list[int]:
+    """The sizes of all files below `folder`, in bytes, and a 0."""
+    sizes = [0]
+    # pip moves files and removes folders while we look; os.walk passes over what is gone
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                sizes.append(Path(parent, name).stat().st_size)
+    return sizes
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
@@ -97,10 +99,11 @@ def _fetch_wheel(
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     child.wait(POLL_S)
                     break
-                now = _size_of(folder)
-                if now != size:
-                    size, since = now, time.monotonic()
-                    progress(min(done + size, total), total, note)
+                sizes = _sizes(folder)
+                if sum(sizes) != size:
+                    size, since = sum(sizes), time.monotonic()
+                    # pip copies the wheel when it is complete; the largest file is what came
+                    progress(min(done + max(sizes), total), total, note)
                 if time.monotonic() - since > (STALL_S if size else FIRST_BYTE_S):
                     raise SourceFailed(f"{requirement}: nothing came for too long")
         finally:

@@ -15,7 +15,10 @@ CHUNK = 1 << 20
 
 
 class Progress(Protocol):
-    """Called often while a file comes; `note` is what happens now, in a few words."""
+    """Called often while a file comes; `note` is what happens now, in a few words.
+
+    With a `total_bytes` of 0 there is nothing to measure: `note` is a message that should stay.
+    """
 
     def __call__(self, done_bytes: int, total_bytes: int, note: str) -> None: ...
 
