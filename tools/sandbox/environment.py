@@ -1,0 +1,92 @@
+"""The environment of a child process: the user's, without secrets and without the agent's venv."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+SECRET_NAME = re.compile(
+    r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH(?!OR)|COOKIE|PRIVATE|WEBHOOK|_PAT$|_DSN$",
+    re.IGNORECASE,
+)
+SECRET_VALUE = re.compile(
+    r"://[^/\s:@]*:[^/\s@]+@|-----BEGIN|^(sk-|gh[opsu]_|github_pat_|glpat-|xox[abp]-|AKIA|hf_)"
+)
+# Ways to services outside, and what would change the Python or the shell that we start.
+DROPPED = frozenset(
+    {
+        "BASH_ENV",
+        "DBUS_SESSION_BUS_ADDRESS",
+        "DISPLAY",
+        "DOCKER_HOST",
+        "ENV",
+        "GPG_AGENT_INFO",
+        "PROMPT_COMMAND",
+        "PYTHONHOME",
+        "PYTHONPATH",
+        "SSH_AGENT_PID",
+        "SSH_AUTH_SOCK",
+        "WAYLAND_DISPLAY",
+        "XAUTHORITY",
+        "XDG_RUNTIME_DIR",
+    }
+)
+FIXED = {
+    "COLUMNS": "100",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_PAGER": "cat",
+    "GIT_TERMINAL_PROMPT": "0",
+    "NO_COLOR": "1",
+    "PAGER": "cat",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "TERM": "dumb",
+}
+DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+def child_environment(
+    source: Mapping[str, str], workspace: Path, git_config: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The whole environment of a command that runs in `workspace` (resolved).
+
+    `git_config` is added for git through GIT_CONFIG_COUNT, after what `source` has there.
+    """
+    env = {name: value for name, value in source.items() if not _is_dropped(name, value)}
+    env["PATH"] = _path(source.get("PATH", DEFAULT_PATH), workspace)
+    if _own_venv_is_foreign_to(workspace) and env.get("VIRTUAL_ENV") == sys.prefix:
+        del env["VIRTUAL_ENV"]
+    env.setdefault("LANG", "C.UTF-8")
+    env |= FIXED
+    for name, value in (git_config or {}).items():
+        count = env.get("GIT_CONFIG_COUNT", "0")
+        number = int(count) if count.isdecimal() else 0
+        env[f"GIT_CONFIG_KEY_{number}"] = name
+        env[f"GIT_CONFIG_VALUE_{number}"] = value
+        env["GIT_CONFIG_COUNT"] = str(number + 1)
+    return env
+
+
+def _is_dropped(name: str, value: str) -> bool:
+    if name.startswith("GIT_CONFIG_"):
+        return SECRET_VALUE.search(value) is not None
+    return (
+        name in DROPPED
+        or name.startswith("INGLE_")
+        or SECRET_NAME.search(name) is not None
+        or SECRET_VALUE.search(value) is not None
+    )
+
+
+def _path(value: str, workspace: Path) -> str:
+    """PATH without empty and relative entries and without the agent's own venv."""
+    own = {Path(sys.prefix) / "bin"} if _own_venv_is_foreign_to(workspace) else set()
+    entries = [entry for entry in value.split(":") if entry.startswith("/")]
+    return ":".join(dict.fromkeys(entry for entry in entries if Path(entry) not in own))
+
+
+def _own_venv_is_foreign_to(workspace: Path) -> bool:
+    """Whether the agent runs from a venv that is not part of the user's project."""
+    in_venv = sys.prefix != sys.base_prefix
+    return in_venv and not Path(sys.prefix).resolve().is_relative_to(workspace)

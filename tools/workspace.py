@@ -1,0 +1,152 @@
+"""The folder that the model works in: paths inside it, atomic writes, memory of what was read."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+from tools.protected import PROTECTED_NAMES, protected_paths
+
+
+class PathRefused(Exception):
+    """The model may not use this path; the text is for the model."""
+
+
+class Workspace:
+    """Access to the files under one root.
+
+    Paths are resolved at each call. Nothing else runs in the workspace while a tool runs (a
+    command's processes end with the command), so a path does not change under a call.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """`root` must be an existing folder; it is kept resolved."""
+        self.root = root.resolve(strict=True)
+        self._seen: dict[Path, str] = {}
+
+    def resolve(self, model_path: str) -> Path:
+        """The real path that the model means, links followed; the file need not exist.
+
+        Raises:
+            PathRefused: it lies outside of the root, or is no path.
+        """
+        return self._locate(model_path)[1]
+
+    def resolve_for_writing(self, model_path: str) -> Path:
+        """Like resolve; refuses git's folder, the agent's own and other protected places too.
+
+        Raises:
+            PathRefused: outside of the root, or protected.
+        """
+        named, path = self._locate(model_path)
+        parts = (*_parts_below(self.root, named), *_parts_below(self.root, path))
+        # Lower case: on a case-insensitive file system .GIT is .git.
+        if any(part.lower() in PROTECTED_NAMES for part in parts) or any(
+            path.is_relative_to(place) for place in protected_paths(self.root)
+        ):
+            raise PathRefused(f"{model_path} is read-only for you: choose a file of the project")
+        return path
+
+    def name(self, path: Path) -> str:
+        """How the model and the user see a path: relative to the root, with slashes."""
+        if path.is_relative_to(self.root):
+            return path.relative_to(self.root).as_posix()
+        return str(path)
+
+    def remember(self, path: Path, data: bytes) -> None:
+        """Note the content that the model has seen or written."""
+        self._seen[path] = _digest(data)
+
+    def was_read(self, path: Path) -> bool:
+        """Whether the model has seen this file in this session."""
+        return path in self._seen
+
+    def changed_since_read(self, path: Path) -> bool:
+        """Whether the file on disk differs from what was remembered, or is gone."""
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return path in self._seen
+        return self._seen.get(path) != _digest(data)
+
+    def overwrite_refusal(self, path: Path) -> str:
+        """Why the model may not overwrite an existing file now; ``""`` when it may."""
+        name = self.name(path)
+        if not self.was_read(path):
+            return f"{name} exists and was not read yet: read it first, then change it"
+        if self.changed_since_read(path):
+            return f"{name} has changed since you read it: read it again, then change it"
+        return ""
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Write a resolved path atomically: after a crash it holds the old bytes or the new.
+
+        Makes parent folders; keeps the mode and, where allowed, the owner of the old file.
+
+        Raises:
+            OSError: the disk is full, the file is read-only, a parent is a file, ...
+        """
+        before = path.stat() if path.exists() else None
+        if before is not None and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, "the file is read-only", str(path))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.parent / f".ingle-{secrets.token_hex(6)}.tmp"
+        try:
+            with temporary.open("xb") as file:
+                if before is not None:
+                    _copy_owner_and_mode(file.fileno(), before)
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+        self.remember(path, data)
+
+    def _locate(self, model_path: str) -> tuple[Path, Path]:
+        """The path as named and as resolved."""
+        text = model_path.strip()
+        if not text or "\0" in text:
+            raise PathRefused("the path is empty or has a NUL: give a path relative to the root")
+        named = self.root / text
+        try:
+            path = named.resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise PathRefused(f"{text} cannot be resolved: {error}") from error
+        if text.startswith("~") or not path.is_relative_to(self.root):
+            raise PathRefused(
+                f"{text} is outside of the workspace: paths are relative to it, "
+                "such as src/main.py; '.' is the workspace itself"
+            )
+        return named, path
+
+
+def _parts_below(root: Path, path: Path) -> tuple[str, ...]:
+    return path.relative_to(root).parts if path.is_relative_to(root) else ()
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _copy_owner_and_mode(descriptor: int, before: os.stat_result) -> None:
+    if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
+        # Only root may give files away; for others the file becomes theirs, as with any editor.
+        with contextlib.suppress(PermissionError):
+            os.fchown(descriptor, before.st_uid, before.st_gid)
+    os.fchmod(descriptor, before.st_mode & 0o7777)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,67 @@
+"""The write tool: a whole file at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tools.base import Arguments, Tool, ToolContext, ToolResult, failed
+from tools.text import NotText, TextFile, changed_lines, decode, split_lines, unified_diff
+from tools.workspace import PathRefused
+
+
+class WriteArguments(Arguments):
+    path: str
+    content: str
+
+
+def write_tool() -> Tool[WriteArguments]:
+    """The tool as an object."""
+    description = "Create a file or replace all of it. For a small change use edit."
+    return Tool("write", description, WriteArguments, run_write, raw=("content",), writes=True)
+
+
+async def run_write(arguments: WriteArguments, context: ToolContext) -> ToolResult:
+    """Write the file; refuses to overwrite what the model has not seen as it is now."""
+    try:
+        path = context.workspace.resolve_for_writing(arguments.path)
+        if path.is_dir() or arguments.path.strip().endswith("/"):
+            return failed(f"{arguments.path} is a folder: give the path of a file")
+        if path.exists() and not path.is_file():
+            return failed(f"{arguments.path} is no regular file")
+        return _write(path, arguments.content, context)
+    except PathRefused as error:
+        return failed(str(error))
+    except NotText as error:
+        return failed(f"nothing written: {error}")
+    except OSError as error:
+        return failed(f"{arguments.path} was not written: {error.strerror}")
+
+
+def _write(path: Path, content: str, context: ToolContext) -> ToolResult:
+    workspace = context.workspace
+    name = workspace.name(path)
+    existed = path.exists()
+    before = _known_text(path.read_bytes()) if existed else TextFile("")
+    data = before.encode(content)
+    if existed:
+        if path.read_bytes() == data:
+            workspace.remember(path, data)
+            return failed("no change: the file already has exactly this content")
+        refusal = workspace.overwrite_refusal(path)
+        if refusal:
+            return failed(refusal)
+    workspace.write(path, data)
+    after = _known_text(data).text
+    diff = unified_diff(name, before.text, after)
+    added, removed = changed_lines(diff)
+    lines = len(split_lines(after))
+    text = f"wrote {name}: {lines} line{'' if lines == 1 else 's'}, +{added} -{removed}"
+    return ToolResult(text, diff=diff, changed=(name,))
+
+
+def _known_text(data: bytes) -> TextFile:
+    """The text of a file; what cannot be decoded shows as empty in the diff."""
+    try:
+        return decode(data)
+    except NotText:
+        return TextFile("")
