@@ -271,7 +271,7 @@ def _metadata(cursor: _Cursor, count: int, keep: Collection[str]) -> dict[str, V
         key = cursor.string(MAX_KEY, "a key")
         kind = cursor.integer("<I")
         if kind == _ARRAY:
-            metadata[key] = _array(cursor, key, key in keep)
+            metadata[key] = _array(cursor, key[:80], key in keep)
         elif kind == _STRING:
             metadata[key] = cursor.string(MAX_STRING, repr(key[:80]))
         elif kind in _SCALARS:
