@@ -127,7 +127,7 @@ class PlainProgress:
         self.step = -1
         self.message = ""
 
-    def __call__(self, done_bytes: int, total_bytes: int, note: str) -> None:
+    def __call__(self, done_bytes: int, total_bytes: int, note: str, /) -> None:
         if total_bytes <= 0:
             if note != self.message:
                 print(note, file=self.out, flush=True)
@@ -170,7 +170,7 @@ def _rich_bar(stream: TextIO) -> Iterator[Progress]:
         task = bar.add_task("", total=None, visible=False)
         shown: list[str] = []
 
-        def progress(done_bytes: int, total_bytes: int, note: str) -> None:
+        def progress(done_bytes: int, total_bytes: int, note: str, /) -> None:
             if total_bytes > 0:
                 bar.update(
                     task,

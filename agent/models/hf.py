@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from agent.models.source import CHUNK, Progress, SourceFailed, hash_into
+from agent.models.source import Progress, SourceFailed, hash_into
 
 if TYPE_CHECKING:
     import httpx2
@@ -212,7 +212,8 @@ def _get(remote: RemoteFile, partial: Path, digest: hashlib._Hash, progress: Pro
         if have and (answer.status_code != 206 or not start or int(start[1]) != have):
             raise _RangeIgnored
         with partial.open("ab") as out:
-            for chunk in answer.iter_raw(CHUNK):
+            # Without a chunk size: what has arrived is kept when the connection breaks.
+            for chunk in answer.iter_raw():
                 have += len(chunk)
                 if have > remote.size:
                     raise SourceFailed(f"more than the {remote.size:,} bytes that were declared")
@@ -245,9 +246,7 @@ def _attempt(
     return "" if partial.stat().st_size == remote.size else "the connection closed too early"
 
 
-def download(
-    remote: RemoteFile, partial: Path, progress: Progress, *, pause_s: float = PAUSE_S
-) -> str:
+def download(remote: RemoteFile, partial: Path, progress: Progress) -> str:
     """Bring the file to `partial`, going on behind what is there; returns its sha256.
 
     Gives up after ATTEMPTS connections in a row that brought nothing, and at once when the hub
@@ -271,6 +270,6 @@ def download(
             raise SourceFailed(reason)
         if failures:
             progress(now, remote.size, f"{NOTE}: {reason}; trying again")
-            time.sleep(pause_s)
+            time.sleep(PAUSE_S)
         have = now
     return digest.hexdigest()

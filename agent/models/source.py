@@ -20,14 +20,14 @@ class Progress(Protocol):
     With a `total_bytes` of 0 there is nothing to measure: `note` is a message that should stay.
     """
 
-    def __call__(self, done_bytes: int, total_bytes: int, note: str) -> None: ...
+    def __call__(self, done_bytes: int, total_bytes: int, note: str, /) -> None: ...
 
 
 class SourceFailed(Exception):
     """One source could not give the file; the message says why in a few words."""
 
 
-def silent(done_bytes: int, total_bytes: int, note: str) -> None:
+def silent(_done: int, _total: int, _note: str, /) -> None:
     """A Progress that shows nothing."""
 
 
