@@ -59,6 +59,16 @@ def system_info() -> str:
     return C.llama_print_system_info().decode("utf-8", "replace")
 
 
+def has_broken_amx() -> bool:
+    """True when the build uses AMX tiles, whose kernels crash on some machines.
+
+    Source: llama.cpp pull request 26954 (the compiler drops the tile settings, and each thread
+    would have to ask the kernel for the tiles). Such a build runs without repacked weights
+    instead; with and without, prefill and decode were the same here within noise.
+    """
+    return "AMX_INT8 = 1" in system_info()
+
+
 class Model:
     """Weights and vocabulary of one GGUF file."""
 
@@ -72,6 +82,7 @@ class Model:
         params = C.llama_model_default_params()
         params.n_gpu_layers = -1 if supports_gpu() else 0
         params.vocab_only = vocab_only
+        params.use_extra_bufts = not has_broken_amx()
         stopped = False
 
         def on_progress(done: float, _data: object) -> bool:

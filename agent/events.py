@@ -1,0 +1,197 @@
+"""Everything that a user interface can see, as one tagged union.
+
+An event is written to the session's log before it acts; user interfaces only consume events. The
+JSON form is the dataclass's fields plus ``type`` (the class name in snake case). The form is
+versioned by :data:`SCHEMA`: fields may be added within a version, never removed or renamed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from agent.messages import Usage
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class SessionStarted:
+    """First line of every log. `time` is in seconds since 1970."""
+
+    session: str
+    workspace: str
+    model: str
+    n_ctx: int
+    time: float
+    version: str
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class TaskGiven:
+    """What the user asked, word for word, and the files that were shown with it."""
+
+    text: str
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class WorkProgress:
+    """A stage that has a length: 'download' (bytes), 'load' (per mille) or 'prefill' (tokens)."""
+
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class TextDelta:
+    """Text of the model's answer as it is decoded."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class CallDelta:
+    """Characters of a call that is being written; `name` and `path` as far as they are known."""
+
+    name: str
+    path: str
+    text: str
+
+
+@dataclass(frozen=True)
+class CallMade:
+    """A call is about to run. `form` is how the model wrote it."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+    form: str
+
+
+@dataclass(frozen=True)
+class CallReturned:
+    """What a call brought back: `text` is what the model reads, `diff` is for people."""
+
+    id: str
+    name: str
+    ok: bool
+    text: str
+    diff: str = ""
+    changed: tuple[str, ...] = ()
+    exit_code: int | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class CallRejected:
+    """Text that was meant as a call and could not be read; `reason` goes back to the model."""
+
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ModelReplied:
+    """One message of the model is complete: its exact tokens, and why it ended."""
+
+    text: str
+    tokens: tuple[int, ...]
+    reason: str
+    usage: Usage
+
+
+@dataclass(frozen=True)
+class CheckStarted:
+    command: str
+
+
+@dataclass(frozen=True)
+class CheckEnded:
+    """`text` is the output cut to what failed."""
+
+    command: str
+    passed: bool
+    exit_code: int | None
+    text: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that the user should know and the model does not need."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class TurnEnded:
+    """The turn is over.
+
+    `stop` is 'answer', 'check_passed', 'check_failed', 'turns', 'time', 'tokens', 'tool_calls',
+    'context', 'repeated', 'denied', 'interrupted' or 'error'.
+    """
+
+    stop: str
+    answer: str
+    exit_code: int
+    usage: Usage
+    changed: tuple[str, ...] = ()
+    check_passed: bool | None = None
+    seconds: float = 0.0
+    turns: int = 0
+
+
+Event = (
+    SessionStarted
+    | TaskGiven
+    | WorkProgress
+    | TextDelta
+    | CallDelta
+    | CallMade
+    | CallReturned
+    | CallRejected
+    | ModelReplied
+    | CheckStarted
+    | CheckEnded
+    | Notice
+    | TurnEnded
+)
+
+# Shown while it happens and worth nothing afterwards.
+TRANSIENT = (WorkProgress,)
+
+
+def type_name(kind: type[Any]) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+
+
+KINDS: dict[str, type[Any]] = {type_name(kind): kind for kind in Event.__args__}
+
+
+def to_json(event: Event) -> dict[str, Any]:
+    """The event as plain data with its ``type`` first."""
+    return {"type": type_name(type(event)), **dataclasses.asdict(event)}
+
+
+def from_json(data: dict[str, Any]) -> Event | None:
+    """The event that `data` describes; None for a type or a form of a later version."""
+    kind = KINDS.get(str(data.get("type")))
+    if kind is None:
+        return None
+    known = {f.name for f in dataclasses.fields(kind)}
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known}
+    if isinstance(values.get("usage"), dict):
+        names = {f.name for f in dataclasses.fields(Usage)}
+        values["usage"] = Usage(**{k: v for k, v in values["usage"].items() if k in names})
+    try:
+        event: Event = kind(**values)
+    except TypeError:
+        return None
+    return event
+
+
