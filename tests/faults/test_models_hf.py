@@ -102,6 +102,76 @@ def test_a_server_without_ranges_starts_again(hub: Hub, tmp_path: Path) -> None:
     assert pull(entry_for(DATA), tmp_path, offline=False).read_bytes() == DATA
 
 
+def partial_of(folder: Path) -> Path:
+    return folder / ".partial" / f"{FILE}.hf" / sha256(DATA)
+
+
+def test_a_partial_file_that_is_too_long_starts_again(hub: Hub, tmp_path: Path) -> None:
+    partial_of(tmp_path).parent.mkdir(parents=True)
+    partial_of(tmp_path).write_bytes(bytes(len(DATA) + 1))
+    assert pull(entry_for(DATA), tmp_path, offline=False).read_bytes() == DATA
+    assert hub.gets == [""]
+
+
+def test_partial_bytes_of_another_file_end_as_a_wrong_hash(hub: Hub, tmp_path: Path) -> None:
+    partial_of(tmp_path).parent.mkdir(parents=True)
+    partial_of(tmp_path).write_bytes(b"?" * 1000)
+    assert "wrong sha256" in failure(entry_for(DATA), tmp_path)
+    # They are gone now, so that the next call succeeds.
+    assert pull(entry_for(DATA), tmp_path, offline=False).read_bytes() == DATA
+    assert hub.gets == ["bytes=1000-", ""]
+
+
+def test_the_partial_file_of_another_version_is_deleted(hub: Hub, tmp_path: Path) -> None:
+    old = partial_of(tmp_path).with_name("0" * 64)
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"old")
+    hub.break_after = [1000] + [0] * 50
+    failure(entry_for(DATA), tmp_path)
+    assert leftovers(tmp_path) == [sha256(DATA)]
+
+
+def test_more_bytes_than_declared_are_not_written(hub: Hub, tmp_path: Path) -> None:
+    hub.data, hub.declared, hub.size = DATA * 3, sha256(DATA), len(DATA)
+    assert "more than the" in failure(entry_for(DATA), tmp_path)
+    assert partial_of(tmp_path).stat().st_size <= len(DATA)
+
+
+def test_a_file_that_changes_between_two_connections(hub: Hub, tmp_path: Path) -> None:
+    changed = DATA[::-1]
+
+    def change(done: int, _total: int, _note: str) -> None:
+        if done:
+            hub.data = changed
+
+    hub.break_after = [1_000_000]
+    with pytest.raises(ModelUnavailable, match="changed on the hub"):
+        pull(entry_for(DATA, sha256=""), tmp_path, offline=False, progress=change)
+
+
+@pytest.mark.parametrize("declared", ["abc", "c" * 40])
+def test_an_answer_without_a_sha256_is_refused(hub: Hub, tmp_path: Path, declared: str) -> None:
+    hub.declared = declared
+    assert "names no size and sha256" in failure(entry_for(DATA, sha256=""), tmp_path)
+
+
+def test_a_renamed_repository_is_followed(hub: Hub, tmp_path: Path) -> None:
+    hub.renamed_to = "maker/new-name"
+    assert pull(entry_for(DATA), tmp_path, offline=False).read_bytes() == DATA
+    assert hub.seen[1][0] == f"/maker/new-name/resolve/main/{FILE}"
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_wrong_file_in_the_folder_is_replaced_by_pull(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"something else")
+    notes: list[str] = []
+    path = pull(
+        entry_for(DATA), tmp_path, offline=False, progress=lambda *call: notes.append(call[2])
+    )
+    assert path.read_bytes() == DATA
+    assert notes[0].endswith("it is replaced")
+
+
 def test_another_declared_hash_is_refused_before_the_download(hub: Hub, tmp_path: Path) -> None:
     hub.declared = "0" * 64
     assert "another file" in failure(entry_for(DATA), tmp_path)
@@ -242,11 +312,14 @@ def test_a_disk_that_becomes_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 CHILD = """
-import os, sys
+import signal, sys
 from pathlib import Path
 from agent.models.fetch import pull
 from tests.unit.models.hub import entry_for
 from tests.faults.test_models_hf import DATA
+
+# A test run in the background starts its children with the interrupt ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def progress(done, total, note):
     if done > 1_000_000:

@@ -50,6 +50,8 @@ class Hub:
     ranges: bool = True
     elsewhere: str = ""  # where the file's bytes are, such as another host
     status: int = 200
+    size: int = 0  # what is declared, if not the truth
+    renamed_to: str = ""
     gets: list[str] = field(default_factory=list)  # the Range of each GET
     seen: list[tuple[str, str]] = field(default_factory=list)  # (path, authorization)
 
@@ -57,13 +59,16 @@ class Hub:
         self.seen.append((request.path, request.headers.get("authorization", "")))
         if self.status != 200:
             return Response(status=self.status)
+        if self.renamed_to and self.renamed_to not in request.path:
+            new = f"/{self.renamed_to}/resolve/main/{FILE}"
+            return Response(status=307, headers={"location": new})
         return Response(
             status=302,
             headers={
                 "location": f"{self.elsewhere}/store/{FILE}",
                 "x-repo-commit": "c" * 40,
                 "x-linked-etag": f'"{self.declared or sha256(self.data)}"',
-                "x-linked-size": str(len(self.data)),
+                "x-linked-size": str(self.size or len(self.data)),
             },
         )
 
