@@ -29,6 +29,7 @@ MAX_DIMS = 4
 MAX_LAYERS = 4096
 MAX_KEPT = 1 << 26
 WINDOW = 1 << 20
+TOKENS = "tokenizer.ggml.tokens"
 
 _STRING, _ARRAY = 8, 9
 _SCALARS = {
@@ -131,7 +132,7 @@ class Header:
 
     @property
     def vocab_size(self) -> int:
-        return self.count("tokenizer.ggml.tokens")
+        return self.count(TOKENS)
 
     @property
     def tokenizer_pre(self) -> str:
@@ -221,14 +222,14 @@ class _Cursor:
     def integer(self, form: str) -> int:
         return int(self.scalar(form))
 
-    def string(self, limit: int, what: str) -> str:
+    def string(self, limit: int, what: str, errors: str = "replace") -> str:
         length = self.integer("<Q")
         if length > limit:
             self.broken(f"{what} claims {length:,} bytes; at most {limit:,} are sensible")
         self.kept += length
         if self.kept > MAX_KEPT:
             self.broken(f"its metadata is larger than {MAX_KEPT:,} bytes")
-        return self.take(length).decode("utf-8", "replace")
+        return self.take(length).decode("utf-8", errors)
 
     def skip_strings(self, count: int) -> None:
         """Walk over `count` strings; a vocabulary has a few hundred thousand of them."""
@@ -261,7 +262,8 @@ def _array(cursor: _Cursor, key: str, keep: bool) -> Value:
             cursor.skip(count * smallest)
         return Skipped(count)
     if kind == _STRING:
-        return tuple(cursor.string(MAX_STRING, repr(key)) for _ in range(count))
+        # Tokens can be parts of characters; "replace" would make different ones alike.
+        return tuple(cursor.string(MAX_STRING, repr(key), "surrogateescape") for _ in range(count))
     return tuple(cursor.scalar(_SCALARS[kind]) for _ in range(count))
 
 
@@ -330,7 +332,7 @@ def _read(cursor: _Cursor, path: Path, keep: Collection[str]) -> Header:
 def read_header(path: Path, *, keep: Collection[str] = ()) -> Header:
     """Read the header of the GGUF file at `path`.
 
-    `keep` names metadata arrays to hold whole, such as "tokenizer.ggml.tokens". Raises
+    `keep` names metadata arrays to hold whole, such as TOKENS. Raises
     BrokenModelFile with one line that says what the file is and, where it helps, what to do.
     """
     try:
@@ -355,6 +357,9 @@ def read_header(path: Path, *, keep: Collection[str] = ()) -> Header:
 def check_runnable(header: Header, *, name: str = "NAME") -> None:
     """Refuse what llama.cpp must not see. Raises BrokenModelFile.
 
+    Found by loading damaged files with llama.cpp. A double token aborts its process too; that is
+    checked when the header was read with keep=(TOKENS,).
+
     `name` is what `agent models pull` is to be called with, where that is the remedy.
     """
     path = header.path
@@ -376,6 +381,9 @@ def _problem(header: Header) -> str:
         return "it is one part of a split model; join the parts with llama-gguf-split first"
     if header.vocab_size == 0:
         return f"it has no vocabulary (architecture {arch!r})"
+    tokens = header.metadata.get(TOKENS)
+    if isinstance(tokens, tuple) and len(set(tokens)) < len(tokens):
+        return "its vocabulary has the same token twice; the file is damaged"
     if header.block_count < 1:
         return f"it has no layers (architecture {arch!r})"
     if header.block_count > MAX_LAYERS or header.context_length < 1:

@@ -10,7 +10,7 @@ from agent.errors import UsageError
 from agent.models.catalogue import CatalogueEntry, load_catalogue
 from agent.models.fetch import is_here, missing
 from agent.models.fetch import pull as fetch_model
-from agent.models.gguf import Header, check_runnable, read_header
+from agent.models.gguf import TOKENS, Header, check_runnable, read_header
 from agent.models.source import Progress, silent
 
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -73,9 +73,9 @@ def resolve(
     """
     if not name_or_path.startswith("hf:") and _is_path(name_or_path):
         path = Path(name_or_path).expanduser()
-        header = read_header(path)
-        check_runnable(header)
-        return ResolvedModel(path, None, header)
+        # No hash vouches for this file, so its vocabulary is looked at as well.
+        check_runnable(read_header(path, keep=(TOKENS,)))
+        return ResolvedModel(path, None, read_header(path))
     entry = find_entry(name_or_path)
     path = entry.path_in(models_dir)
     if not is_here(entry, models_dir, progress):

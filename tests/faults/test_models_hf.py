@@ -15,10 +15,10 @@ import pytest
 from huggingface_hub import constants
 
 from agent.errors import ModelUnavailable, NoSpace
-from agent.models import hf
+from agent.models import fetch, hf
 from agent.models.fetch import pull
 from agent.models.source import SourceFailed
-from agent.models.verify import read_record
+from agent.models.verify import read_record, write_record
 from tests.unit.models.hub import (
     FILE,
     Hub,
@@ -170,6 +170,23 @@ def test_a_wrong_file_in_the_folder_is_replaced_by_pull(tmp_path: Path) -> None:
     )
     assert path.read_bytes() == DATA
     assert notes[0].endswith("it is replaced")
+
+
+@pytest.mark.usefixtures("hub")
+def test_killed_between_the_file_and_its_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    entry = entry_for(DATA, sha256="")
+    (tmp_path / FILE).write_bytes(b"an older version, changed by somebody")
+    write_record(tmp_path / FILE, "0" * 64, "Hugging Face")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(fetch, "write_record", killed)
+        pull(entry, tmp_path, offline=False)
+    # The record of the older version must not make the new file look wrong.
+    assert pull(entry, tmp_path, offline=True).read_bytes() == DATA
 
 
 def test_another_declared_hash_is_refused_before_the_download(hub: Hub, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.errors import BrokenModelFile
-from agent.models.gguf import Skipped, check_runnable, read_header
+from agent.models.gguf import TOKENS, Skipped, check_runnable, read_header
 from tests.tiny_gguf import TEMPLATE_FILE, build, vocabulary
 
 FUZZ = settings(
@@ -213,6 +213,19 @@ def test_the_smallest_model_that_passes(tmp_path: Path) -> None:
     # The cases above differ from this one in one thing each.
     data = raw(*MODEL, tensors=(tensor("t", (1,)),)) + bytes(64)
     check_runnable(read_header(write(tmp_path, data)))
+
+
+def test_a_token_that_is_there_twice(tmp_path: Path) -> None:
+    # llama.cpp aborts the process: GGML_ASSERT(id_to_token.size() == token_to_id.size())
+    def model(second: bytes) -> Path:
+        strings = struct.pack("<Q", 1) + b"\xff" + struct.pack("<Q", 1) + second
+        tokens = pair(TOKENS, 9, struct.pack("<IQ", 8, 2) + strings)
+        pairs = without("tokens", tokens)
+        return write(tmp_path, raw(*pairs, tensors=(tensor("t", (1,)),)) + bytes(64))
+
+    check_runnable(read_header(model(b"\xfe"), keep=(TOKENS,)))
+    with pytest.raises(BrokenModelFile, match="same token twice"):
+        check_runnable(read_header(model(b"\xff"), keep=(TOKENS,)))
 
 
 def test_a_cut_off_file_says_how_many_bytes_are_missing(tiny: Path, tmp_path: Path) -> None:

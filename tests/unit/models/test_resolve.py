@@ -82,6 +82,17 @@ def test_a_path_that_is_wrong(tmp_path: Path, models: Path) -> None:
 
 
 @pytest.mark.usefixtures("entry")
+def test_a_path_whose_vocabulary_is_damaged(tmp_path: Path, models: Path) -> None:
+    path = build(tmp_path / "other.gguf")
+    length = b"\x03\0\0\0\0\0\0\0"
+    data = path.read_bytes()
+    assert data.count(length + b"fun") == data.count(length + b"def") == 1
+    path.write_bytes(data.replace(length + b"fun", length + b"def"))
+    with pytest.raises(BrokenModelFile, match="same token twice"):
+        resolve(str(path), models, offline=True)
+
+
+@pytest.mark.usefixtures("entry")
 def test_an_unknown_name_is_a_usage_error(models: Path) -> None:
     with pytest.raises(UsageError, match="did you mean tiny") as caught:
         resolve("tinny", models, offline=False)
