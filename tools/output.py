@@ -6,6 +6,8 @@ import codecs
 from pathlib import Path
 from typing import BinaryIO
 
+from tools.text import is_argument
+
 DEFAULT_LIMIT = 6_000
 LEAST_LIMIT = 200
 FILE_CAP = 64 * 1024 * 1024
@@ -32,7 +34,7 @@ class OutputStore:
     def locate(self, model_path: str) -> Path | None:
         """The kept file that the model means, or None when the path is not in the folder."""
         text = model_path.strip()
-        if self.folder is None or "\0" in text or not text.startswith("/"):
+        if self.folder is None or not text.startswith("/") or not is_argument(text):
             return None
         path = Path(text).resolve()
         return path if path.is_relative_to(self.folder) and path.is_file() else None

@@ -10,8 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.text import is_argument
+
 SEARCH_S = 20.0
 LONGEST_LINE = 1024 * 1024
+LONGEST_MESSAGE = 1_000
 SYSTEM_PLACES = ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
 # Hidden files are the project's (.github, .env.example); git's own folder is not. Ignore files
 # count without a repository too; links are not followed (rg's default).
@@ -63,6 +66,8 @@ async def run_rg(options: Sequence[str], folder: Path, keep: int) -> Lines:
     Raises:
         SearchFailed: no rg, or rg rejected its arguments.
     """
+    if not all(map(is_argument, options)):
+        raise SearchFailed("a NUL or half of a surrogate pair cannot be searched for")
     program = find_rg()
     if program is None:
         raise SearchFailed("ripgrep is not installed (pip install ripgrep): use shell with find")
@@ -82,7 +87,7 @@ async def run_rg(options: Sequence[str], folder: Path, keep: int) -> Lines:
     kept: list[str] = []
     total = 0
     timed_out = False
-    errors = asyncio.create_task(process.stderr.read(4096))
+    errors = asyncio.create_task(process.stderr.read())
     try:
         async with asyncio.timeout(SEARCH_S):
             async for line in process.stdout:
@@ -98,5 +103,5 @@ async def run_rg(options: Sequence[str], folder: Path, keep: int) -> Lines:
         await process.wait()
         message = (await errors).decode("utf-8", "replace").strip()
     if process.returncode == 2 and message:
-        raise SearchFailed(message)
+        raise SearchFailed(message[:LONGEST_MESSAGE])
     return Lines(tuple(kept), total, timed_out)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from tools.base import Arguments, Tool, ToolContext, ToolResult
+from tools.base import Arguments, Tool, ToolContext, ToolResult, failed
 from tools.output import Spool
 from tools.sandbox.base import Launch
+from tools.text import is_argument
 
 LONGEST_S = 600
 TAIL_SHARE = 2 / 3
@@ -55,7 +56,12 @@ async def run_shell(arguments: ShellArguments, context: ToolContext) -> ToolResu
     Raises:
         SandboxUnavailable: nothing confines commands here; the caller's policy decides.
     """
-    outcome = await run_command(arguments.command, context, arguments.timeout_s)
+    if not is_argument(arguments.command):
+        return failed("not run: the command has a NUL or half of a surrogate pair in it")
+    try:
+        outcome = await run_command(arguments.command, context, arguments.timeout_s)
+    except OSError as error:
+        return failed(f"not run: {error.strerror}")
     text = outcome.text
     if text and not text.endswith("\n"):
         text += "\n"
@@ -75,6 +81,7 @@ async def run_command(command: str, context: ToolContext, timeout_s: float) -> C
 
     Raises:
         SandboxUnavailable: nothing confines commands here and the user did not switch it off.
+        OSError: it cannot be started, for example since the command is too long.
     """
     launch = context.sandbox.launch(command, context.workspace.root)
     spool = context.output.spool("shell", TAIL_SHARE)
@@ -96,15 +103,25 @@ async def run_command(command: str, context: ToolContext, timeout_s: float) -> C
 
 async def _start(launch: Launch, output: int) -> asyncio.subprocess.Process:
     """Start a session of its own, so that one signal reaches all of it."""
-    return await asyncio.create_subprocess_exec(
-        *launch.argv,
-        env=launch.env,
-        cwd=launch.cwd,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *launch.argv,
+            env=launch.env,
+            cwd=launch.cwd,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
     )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # Cancelled just now, asyncio would kill the first process only, not its children.
+        process = await starting
+        _signal_group(process.pid, signal.SIGKILL)
+        await process.wait()
+        raise
 
 
 async def _follow(

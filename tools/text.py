@@ -53,9 +53,18 @@ def decode(data: bytes) -> TextFile:
     except UnicodeDecodeError as error:
         raise NotText(f"not UTF-8 text: byte 0x{data[error.start]:02x}") from error
     endings = text.count("\n")
-    if endings and endings == text.count("\r\n"):
-        return TextFile(text.replace("\r\n", "\n"), "\r\n", bom)
+    plain = text.replace("\r\n", "\n")
+    if endings and endings == text.count("\r\n") and "\r\n" not in plain:
+        return TextFile(plain, "\r\n", bom)
     return TextFile(text, "\n", bom)
+
+
+def is_argument(text: str) -> bool:
+    """Whether a string can be handed to a program or to the file system."""
+    try:
+        return b"\0" not in text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
 
 
 def split_lines(text: str) -> list[str]:

@@ -10,6 +10,7 @@ import secrets
 from pathlib import Path
 
 from tools.protected import PROTECTED_NAMES, protected_paths
+from tools.text import is_argument
 
 
 class PathRefused(Exception):
@@ -112,8 +113,8 @@ class Workspace:
     def _locate(self, model_path: str) -> tuple[Path, Path]:
         """The path as named and as resolved."""
         text = model_path.strip()
-        if not text or "\0" in text:
-            raise PathRefused("the path is empty or has a NUL: give a path relative to the root")
+        if not text or not is_argument(text):
+            raise PathRefused("this is no path: give one that is relative to the workspace")
         named = self.root / text
         try:
             path = named.resolve()

@@ -1,0 +1,127 @@
+"""Whoever can write into git's folder runs code at the user's next git command."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.base import ToolContext
+from tools.shell import run_command
+
+BYPASSES = [
+    "echo x > {git}/hooks/pre-commit",
+    "echo '[core]' >> {git}/config",
+    "git config core.fsmonitor /tmp/evil",
+    "echo x > {git}/c2 && mv {git}/c2 {git}/config",
+    "echo /tmp/evil > {git}/commondir",
+    "echo x > {git}/config.worktree",
+    "mkdir -p {git}/info && echo x > {git}/info/attributes",
+    "mv {git} {git}2; mkdir -p {git}/hooks; echo x > {git}/hooks/pre-commit",
+    "rm -rf {git}; mkdir -p {git}/hooks; echo x > {git}/hooks/pre-commit",
+    "ln -s {git} link; echo x > link/hooks/pre-commit",
+    "chmod 777 {git}/config",
+    "cd / && mv {root} {root}2 && mkdir -p {root}/.git && echo x > {root}/.git/config",
+    "umount {git}; umount -l {git}; echo x >> {git}/config",
+    "mount -o remount,rw,bind {git}; echo x >> {git}/config",
+]
+
+
+def state(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """All files below a folder, with their modes and bytes."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return {str(f.relative_to(folder)): (f.stat().st_mode, f.read_bytes()) for f in files}
+
+
+def init(root: Path, *options: str) -> None:
+    subprocess.run(["git", "init", "-q", *options], cwd=root, check=True)
+
+
+async def attacked(context: ToolContext, git: Path, command: str) -> bool:
+    """Whether the command changed the folder; the workspace is put back afterwards."""
+    root = context.workspace.root
+    copy = root.parent / "copy"
+    shutil.copytree(root, copy, symlinks=True)
+    before = state(git)
+    await run_command(command.format(git=git, root=root), context, 60)
+    changed = state(git) != before
+    for folder in root.parent.glob("project*"):
+        shutil.rmtree(folder)
+    copy.rename(root)
+    return changed
+
+
+@pytest.mark.parametrize("command", BYPASSES)
+async def test_the_git_folder_cannot_be_changed(
+    unconfined: ToolContext, confined: ToolContext, root: Path, command: str
+) -> None:
+    init(root)
+    assert await attacked(unconfined, root / ".git", command)
+    assert not await attacked(confined, root / ".git", command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *BYPASSES[:3],
+        "mv deep deep2; mkdir -p {git}; echo x > {git}/config",
+        "mv deep/er deep/er2; mkdir -p {git}; echo x > {git}/config",
+    ],
+)
+async def test_a_git_folder_deeper_in_the_workspace_cannot_be_changed(
+    unconfined: ToolContext, confined: ToolContext, root: Path, command: str
+) -> None:
+    (root / "deep/er").mkdir(parents=True)
+    init(root, "--separate-git-dir=deep/er/store")
+    git = root / "deep/er/store"
+    assert await attacked(unconfined, git, command)
+    assert not await attacked(confined, git, command)
+
+
+@pytest.mark.parametrize("command", ["echo gitdir: evil > .git", "rm .git", "mv .git x"])
+async def test_the_file_that_points_to_the_git_folder_cannot_be_changed(
+    unconfined: ToolContext, confined: ToolContext, root: Path, command: str
+) -> None:
+    init(root, "--separate-git-dir=store")
+    assert await attacked(unconfined, root, command)
+    await run_command(command, confined, 60)
+    assert (root / ".git").read_text().startswith("gitdir: ")
+    assert "evil" not in (root / ".git").read_text()
+
+
+async def test_a_made_up_git_file_shows_no_folder_of_the_user(
+    unconfined: ToolContext, confined: ToolContext, ground: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ground / "home/.ssh"
+    store.mkdir(parents=True)
+    (store / "id_rsa").write_text("the secret")
+    (store / "commondir").write_text(".")
+    monkeypatch.setenv("HOME", str(ground / "home"))
+    command = f"echo 'gitdir: {store}' > .git; cat {store}/id_rsa"
+    assert "the secret" in (await run_command(command, unconfined, 60)).text
+    assert "the secret" not in (await run_command(command, confined, 60)).text
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "echo evil > {git}/lib/module.py",
+        "mv envs envs2; mkdir -p {git}/lib; echo evil > {git}/lib/module.py",
+    ],
+)
+async def test_the_agents_own_installation_cannot_be_changed(
+    unconfined: ToolContext,
+    confined: ToolContext,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    venv = root / "envs/venv"
+    (venv / "lib").mkdir(parents=True)
+    (venv / "lib/module.py").write_text("good")
+    monkeypatch.setattr(sys, "prefix", str(venv))
+    assert await attacked(unconfined, venv, command)
+    assert not await attacked(confined, venv, command)
