@@ -83,8 +83,9 @@ def pull_model(name: str | None) -> None:
     from agent.config import is_offline
     from agent.models.catalogue import load_catalogue
     from agent.models.fetch import pull
-    from agent.models.gguf import check_runnable, read_header
+    from agent.models.gguf import read_header
     from agent.models.resolve import find_entry
+    from agent.models.runnable import check_runnable
 
     entry = find_entry(name or load_catalogue().default)
     with progress_bar() as progress:

@@ -10,7 +10,8 @@ from agent.errors import UsageError
 from agent.models.catalogue import CatalogueEntry, load_catalogue
 from agent.models.fetch import is_here, missing
 from agent.models.fetch import pull as fetch_model
-from agent.models.gguf import TOKENS, Header, check_runnable, read_header
+from agent.models.gguf import TOKENS, Header, read_header
+from agent.models.runnable import check_runnable
 from agent.models.source import Progress, silent
 
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -180,8 +180,9 @@ def test_killed_between_the_file_and_its_record(
         raise KeyboardInterrupt
 
     entry = entry_for(DATA, sha256="")
-    (tmp_path / FILE).write_bytes(b"an older version, changed by somebody")
+    (tmp_path / FILE).write_bytes(b"an older version")
     write_record(tmp_path / FILE, "0" * 64, "Hugging Face")
+    (tmp_path / FILE).write_bytes(b"an older version, changed by somebody")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(fetch, "write_record", killed)
         pull(entry, tmp_path, offline=False)

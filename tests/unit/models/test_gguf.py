@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.errors import BrokenModelFile
-from agent.models.gguf import TOKENS, Skipped, check_runnable, read_header
+from agent.models.gguf import TOKENS, Skipped, read_header
+from agent.models.runnable import check_runnable
 from tests.tiny_gguf import TEMPLATE_FILE, build, vocabulary
 
 FUZZ = settings(
@@ -207,6 +208,31 @@ def test_names_what_cannot_be_run(
     header = read_header(write(tmp_path, raw(*pairs, tensors=tensors) + bytes(64)))
     with pytest.raises(BrokenModelFile, match=says):
         check_runnable(header)
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("qwen2.attention.key_length", "keys have 8192 elements"),
+        ("qwen2.attention.head_count", "attn_q of shape"),
+        ("qwen2.attention.head_count_kv", "attn_k of shape"),
+    ],
+)
+def test_a_shape_that_the_weights_do_not_have(
+    tiny: Path, tmp_path: Path, key: str, says: str
+) -> None:
+    # llama.cpp asserts these when it builds the graph, and the process is gone.
+    data = tiny.read_bytes()
+    at = data.index(key.encode() + struct.pack("<I", 4)) + len(key) + 4
+    changed = data[:at] + struct.pack("<I", 8192) + data[at + 4 :]
+    with pytest.raises(BrokenModelFile, match=says):
+        check_runnable(read_header(write(tmp_path, changed)))
+
+
+@pytest.mark.parametrize("arch", ["qwen2", "qwen35", "cohere2"])
+def test_every_tiny_model_passes(tmp_path: Path, arch: str) -> None:
+    path = build(tmp_path / "m.gguf", arch=arch, layers=2, heads=4, heads_kv=2)
+    check_runnable(read_header(path, keep=(TOKENS,)))
 
 
 def test_the_smallest_model_that_passes(tmp_path: Path) -> None:
