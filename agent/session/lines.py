@@ -1,0 +1,74 @@
+"""An event as one line of JSON, and a log's bytes as events."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from agent.events import (
+    CallDelta,
+    Event,
+    ModelReplied,
+    SessionStarted,
+    TaskGiven,
+    TextDelta,
+    TurnEnded,
+    from_json,
+    to_json,
+)
+
+
+def to_line(event: Event) -> str:
+    """One line of JSON in ASCII, with its newline.
+
+    ASCII, because text of a model can hold lone surrogates, which UTF-8 cannot.
+    """
+    data = to_json(event)
+    try:
+        text = json.dumps(data, allow_nan=False)
+    except ValueError:
+        # A model can write NaN as an argument: Python reads that, and other readers do not.
+        text = json.dumps(_finite(data), allow_nan=False)
+    return text + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def parse(data: bytes) -> Iterator[Event]:
+    """The events of a log.
+
+    Left out: lines that a crash cut off, and events of a later version.
+    """
+    for line in data.split(b"\n"):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        event = from_json(value) if isinstance(value, dict) else None
+        if event is not None:
+            yield event
+
+
+def fold(events: Iterable[Event]) -> list[Event]:
+    """Drop the deltas that a ModelReplied covers; keep those of a reply that was cut off."""
+    kept: list[Event] = []
+    start = 0  # where the reply that is being written can have begun
+    for event in events:
+        if isinstance(event, ModelReplied):
+            kept[start:] = [e for e in kept[start:] if not isinstance(e, TextDelta | CallDelta)]
+        kept.append(event)
+        if isinstance(event, ModelReplied | SessionStarted | TaskGiven | TurnEnded):
+            start = len(kept)
+    return kept
