@@ -1,0 +1,1 @@
+"""User interfaces: consumers of events that know nothing of what makes them."""

@@ -1,0 +1,88 @@
+"""`--output json` and `--output stream-json`: events for programs, on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Any, TextIO
+
+from agent.events import (
+    SCHEMA,
+    TRANSIENT,
+    CheckEnded,
+    Event,
+    SessionStarted,
+    TurnEnded,
+)
+from agent.session.lines import to_line
+from agent.ui.terminal import Output
+
+
+class JsonPrinter:
+    """One object when the turn is over; docs/stream-json.md has its fields.
+
+    `closed` is true when nobody reads stdout any more.
+    """
+
+    def __init__(self, stdout: TextIO | None = None) -> None:
+        self._out = Output(stdout or sys.stdout, {})
+        self._session = ""
+        self._check: dict[str, Any] | None = None
+
+    @property
+    def closed(self) -> bool:
+        return self._out.closed
+
+    def show(self, event: Event) -> None:
+        """Take one event in; the last one of the turn prints."""
+        if isinstance(event, SessionStarted):
+            self._session = event.session
+        elif isinstance(event, CheckEnded):
+            self._check = {
+                "command": event.command,
+                "passed": event.passed,
+                "exit_code": event.exit_code,
+            }
+        elif isinstance(event, TurnEnded):
+            self._out.write(json.dumps(self._result(event)) + "\n")
+
+    def close(self) -> None:
+        """Nothing is left to write."""
+
+    def _result(self, end: TurnEnded) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "session": self._session,
+            "answer": end.answer,
+            "changed": list(end.changed),
+            "check": self._check,
+            "usage": asdict(end.usage),
+            "stop": end.stop,
+            "exit_code": end.exit_code,
+            "seconds": end.seconds,
+            "turns": end.turns,
+        }
+
+
+class StreamJsonPrinter:
+    """One event a line, as it happens; `progress` includes the transient ones.
+
+    `closed` is true when nobody reads stdout any more.
+    """
+
+    def __init__(self, stdout: TextIO | None = None, *, progress: bool = False) -> None:
+        self._out = Output(stdout or sys.stdout, {})
+        self._progress = progress
+
+    @property
+    def closed(self) -> bool:
+        return self._out.closed
+
+    def show(self, event: Event) -> None:
+        """Write the event."""
+        if self._progress or not isinstance(event, TRANSIENT):
+            self._out.write(to_line(event))
+
+    def close(self) -> None:
+        """Nothing is left to write."""

@@ -1,0 +1,207 @@
+"""`agent do` in a terminal or a pipe: progress on stderr, the answer on stdout.
+
+Where both end in the same place the answer is read as it streams, and not printed again. Where
+stdout goes elsewhere, stderr shows the text dimmed and stdout gets the last answer only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import TextIO
+
+from agent.events import (
+    CallDelta,
+    CallMade,
+    CallRejected,
+    CallReturned,
+    CheckEnded,
+    CheckStarted,
+    Event,
+    ModelReplied,
+    Notice,
+    SessionStarted,
+    TextDelta,
+    TurnEnded,
+    WorkProgress,
+)
+from agent.ui.calls import Line, call_lines, check_lines, filled, headline, reason_lines
+from agent.ui.escape import safe, safe_line
+from agent.ui.status import StatusLine
+from agent.ui.summary import fill, is_success, summary
+from agent.ui.terminal import Output, same_place
+
+# Longer lines of a log are cut; a terminal has its own width.
+_LOG_WIDTH = 400
+
+
+class OneshotPrinter:
+    """Shows the events of one turn.
+
+    `clock` is monotonic, in seconds. `closed` is true when nobody reads the answer any more.
+    """
+
+    def __init__(
+        self,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        stdout, stderr = stdout or sys.stdout, stderr or sys.stderr
+        environment = os.environ if environment is None else environment
+        self._answer_to = Output(stdout, environment)
+        self._out = Output(stderr, environment)
+        self._together = same_place(stdout, stderr)
+        self._status = StatusLine(self._out, clock)
+        self._calls: dict[str, str] = {}
+        self._block = ""  # what was shown last: "text", "lines" or nothing yet
+        self._stream = Stream()
+        self._said = ""  # by the reply that streams now
+        self._last_said = ""
+
+    @property
+    def closed(self) -> bool:
+        return self._answer_to.closed
+
+    def show(self, event: Event) -> None:
+        """Show one event. Raises OSError where output is lost, as on a full disk."""
+        match event:
+            case WorkProgress():
+                self._progress(event)
+            case TextDelta():
+                self._text(event.text)
+            case CallDelta():
+                self._end_text()
+                self._status.writing(event)
+            case CallMade():
+                self._end_text()
+                self._calls[event.id] = headline(event.name, event.arguments)
+                self._status.running(self._calls[event.id])
+            case CallReturned():
+                head = self._calls.pop(event.id, safe_line(event.name))
+                self._lines(call_lines(head, event, self._width()))
+            case CheckStarted():
+                self._end_text()
+                self._status.running(f"check {safe_line(event.command)}")
+            case CheckEnded():
+                self._lines(check_lines(event, self._width()))
+            case CallRejected():
+                self._rejected(event)
+            case ModelReplied():
+                self._replied()
+            case Notice():
+                self._notice(event.text)
+            case SessionStarted():
+                self._started(event)
+            case TurnEnded():
+                self._ended(event)
+            case _:
+                # TaskGiven: the user has just typed it.
+                pass
+
+    def close(self) -> None:
+        """Leave the terminal with the cursor on an empty line. May be called twice."""
+        self._end_text()
+        self._status.clear()
+
+    def _width(self) -> int:
+        return self._out.width() if self._out.can.cursor else _LOG_WIDTH
+
+    def _progress(self, event: WorkProgress) -> None:
+        self._end_text()
+        line = self._status.progress(event)
+        if line:
+            self._lines([[(line, "dim")]])
+
+    def _text(self, piece: str) -> None:
+        self._said += piece
+        is_first = not self._stream.open
+        visible = self._stream.add(piece)
+        if not visible:
+            return
+        if is_first:
+            self._begin("text")
+        # Beside an answer that goes elsewhere this is only for following the work.
+        self._out.write(self._out.paint(visible, *(() if self._together else ("dim",))))
+
+    def _end_text(self) -> None:
+        if self._stream.open:
+            self._out.write("\n")
+        self._stream = Stream()
+
+    def _begin(self, block: str) -> None:
+        """Text and lines about calls are apart by an empty line."""
+        self._status.clear()
+        if self._block and self._block != block:
+            self._out.write("\n")
+        self._block = block
+
+    def _lines(self, lines: list[Line], block: str = "lines") -> None:
+        self._end_text()
+        self._begin(block)
+        for line in lines:
+            painted = [self._out.paint(text, *([style] if style else [])) for text, style in line]
+            self._out.write("".join(painted) + "\n")
+
+    def _started(self, event: SessionStarted) -> None:
+        parts = [safe_line(event.model), f"{event.n_ctx:,} tokens of context"]
+        self._lines([[(line, "dim")] for line in fill(parts, self._width())])
+
+    def _rejected(self, event: CallRejected) -> None:
+        self._status.end_of_call()
+        head: Line = [("✗ ", "red"), ("a call that cannot be read", "red")]
+        self._lines([head, *reason_lines(event.reason, self._width())])
+
+    def _replied(self) -> None:
+        self._end_text()
+        self._status.end_of_call()
+        self._last_said = self._said if self._said.strip() else self._last_said
+        self._said = ""
+
+    def _notice(self, text: str) -> None:
+        lines = safe(text).strip().split("\n")
+        pieces = [piece for line in lines for piece in filled(line, self._width() - 2)]
+        self._lines(
+            [
+                [("! " if n == 0 else "  ", "yellow"), (piece, "yellow")]
+                for n, piece in enumerate(pieces)
+            ]
+        )
+
+    def _ended(self, event: TurnEnded) -> None:
+        self._replied()
+        self._status.clear()
+        answer = event.answer.strip()
+        if answer and not (self._together and answer == self._last_said.strip()):
+            if self._together:
+                self._begin("text")
+            self._answer_to.write(safe(answer) + "\n")
+        style = "dim" if is_success(event) else "yellow" if event.stop != "error" else "red"
+        # The summary stands apart from the text as well as from the calls.
+        self._lines([[(line, style)] for line in fill(summary(event), self._width())], "summary")
+
+
+class Stream:
+    """One stretch of streamed text, without the empty lines at its start and its end.
+
+    `open` is true once something visible was given out.
+    """
+
+    def __init__(self) -> None:
+        self.open = False
+        self._held = ""
+
+    def add(self, piece: str) -> str:
+        """What can be shown now, safe for a terminal; white space waits for what follows it."""
+        text = self._held + safe(piece)
+        visible = text.rstrip()
+        self._held = text[len(visible) :]
+        if not self.open:
+            # The indent of a first line belongs to it, empty lines above it do not.
+            visible = visible.lstrip("\n")
+        self.open = self.open or bool(visible)
+        return visible
