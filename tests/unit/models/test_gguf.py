@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.errors import BrokenModelFile
-from agent.models.gguf import TOKENS, Skipped, read_header
+from agent.models.gguf import MAX_LAYERS, TOKENS, Skipped, read_header
 from agent.models.runnable import check_runnable
 from tests.tiny_gguf import TEMPLATE_FILE, build, vocabulary
 
@@ -227,6 +227,37 @@ def test_a_shape_that_the_weights_do_not_have(
     changed = data[:at] + struct.pack("<I", 8192) + data[at + 4 :]
     with pytest.raises(BrokenModelFile, match=says):
         check_runnable(read_header(write(tmp_path, changed)))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+def test_an_epsilon_that_aborts_the_first_token(tiny: Path, tmp_path: Path, value: float) -> None:
+    data = tiny.read_bytes()
+    key = b"qwen2.attention.layer_norm_rms_epsilon" + struct.pack("<I", 6)
+    at = data.index(key) + len(key)
+    changed = data[:at] + struct.pack("<f", value) + data[at + 4 :]
+    with pytest.raises(BrokenModelFile, match="layer_norm_rms_epsilon is"):
+        check_runnable(read_header(write(tmp_path, changed)))
+
+
+def test_a_bias_of_another_type(tiny: Path, tmp_path: Path) -> None:
+    data = tiny.read_bytes()
+    name = b"blk.0.attn_q.bias" + struct.pack("<IQ", 1, 32)
+    at = data.index(name) + len(name)
+    changed = data[:at] + struct.pack("<I", 1) + data[at + 4 :]
+    with pytest.raises(BrokenModelFile, match=r"blk\.0\.attn_q\.bias is F16"):
+        check_runnable(read_header(write(tmp_path, changed)))
+
+
+def test_all_kept_strings_together_are_bounded(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.models.gguf.MAX_KEPT", 1000)
+    with pytest.raises(BrokenModelFile, match="larger than 1,000 bytes"):
+        read_header(tiny)
+
+
+def test_a_claim_of_layers_costs_no_memory(tmp_path: Path) -> None:
+    pairs = without("block_count", pair("qwen2.block_count", 10, struct.pack("<Q", 1 << 62)))
+    header = read_header(write(tmp_path, raw(*pairs)))
+    assert len(header.head_count_kv) == MAX_LAYERS
 
 
 @pytest.mark.parametrize("arch", ["qwen2", "qwen35", "cohere2"])

@@ -143,6 +143,18 @@ def test_a_published_file_that_cannot_be_run(
         resolve("tiny", models, offline=False)
 
 
+def test_a_published_model_without_layers(
+    entry: CatalogueEntry, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = models / entry.file
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"qwen2.block_count", b"qwen2.block_c0unt"))
+    changed = dataclasses.replace(entry_for(path.read_bytes()), name="tiny")
+    monkeypatch.setattr(module, "load_catalogue", lambda: Catalogue("tiny", (changed,)))
+    with pytest.raises(BrokenModelFile, match="no layers"):
+        resolve("tiny", models, offline=False)
+
+
 def test_a_hub_reference() -> None:
     entry = hub_entry("hf:maker/tiny-GGUF/sub/model.gguf")
     assert (entry.repo, entry.file) == ("maker/tiny-GGUF", "sub/model.gguf")
