@@ -45,8 +45,7 @@ async def run_read(arguments: ReadArguments, context: ToolContext) -> ToolResult
         return failed(f"{context.workspace.name(path)} is {error} ({size:,} bytes)")
     except OSError as error:
         return failed(f"{arguments.path}: {error.strerror}")
-    if not kept:
-        context.workspace.remember(path, data)
+    context.workspace.remember(path, data)
     name = context.workspace.name(path)
     return _window(name, split_lines(text), arguments, context.output.limit)
 

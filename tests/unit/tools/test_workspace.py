@@ -60,6 +60,22 @@ def test_git_and_the_agents_own_folder_can_be_read_but_not_written(
         workspace.resolve_for_writing(path)
 
 
+def test_a_link_to_the_git_folder_of_a_subfolder_is_no_way_in(
+    workspace: Workspace, root: Path
+) -> None:
+    (root / "sub/.git").mkdir(parents=True)
+    (root / "g").symlink_to("sub/.git")
+    with pytest.raises(PathRefused, match="read-only for you"):
+        workspace.resolve_for_writing("g/config")
+
+
+def test_a_git_folder_under_another_name_is_not_written(workspace: Workspace, root: Path) -> None:
+    (root / "store").mkdir()
+    (root / ".git").write_text("gitdir: store\n")
+    with pytest.raises(PathRefused, match="read-only for you"):
+        workspace.resolve_for_writing("store/config")
+
+
 def test_names_that_only_resemble_git_can_be_written(workspace: Workspace, root: Path) -> None:
     assert workspace.resolve_for_writing(".gitignore") == root / ".gitignore"
     assert workspace.resolve_for_writing(".github/x.yml") == root / ".github/x.yml"
