@@ -103,10 +103,14 @@ class OneshotPrinter:
                 # TaskGiven: the user has just typed it.
                 pass
 
-    def close(self) -> None:
-        """Leave the terminal with the cursor on an empty line. May be called twice."""
+    def pause(self) -> None:
+        """Put the cursor on an empty line, for somebody else to write: a question, say."""
         self._end_text()
         self._status.clear()
+
+    def close(self) -> None:
+        """Leave the terminal as a shell wants it. May be called twice."""
+        self.pause()
 
     def _width(self) -> int:
         return self._out.width() if self._out.can.cursor else _LOG_WIDTH
