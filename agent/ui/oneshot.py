@@ -30,6 +30,7 @@ from agent.events import (
 from agent.ui.calls import Line, call_lines, check_lines, filled, headline, reason_lines
 from agent.ui.escape import safe, safe_line
 from agent.ui.status import StatusLine
+from agent.ui.stream import Stream
 from agent.ui.summary import fill, is_success, summary
 from agent.ui.terminal import Output, same_place
 
@@ -59,7 +60,7 @@ class OneshotPrinter:
         self._status = StatusLine(self._out, clock)
         self._calls: dict[str, str] = {}
         self._block = ""  # what was shown last: "text", "lines" or nothing yet
-        self._stream = Stream()
+        self._stream: Stream | None = None
         self._said = ""  # by the reply that streams now
         self._last_said = ""
 
@@ -123,19 +124,23 @@ class OneshotPrinter:
 
     def _text(self, piece: str) -> None:
         self._said += piece
-        is_first = not self._stream.open
+        if self._stream is None:
+            self._stream = Stream(self._width() if self._out.can.cursor else None)
+        was_open = self._stream.open
         visible = self._stream.add(piece)
-        if not visible:
-            return
-        if is_first:
+        if self._stream.open and not was_open:
             self._begin("text")
+        self._stream_out(visible)
+
+    def _stream_out(self, text: str) -> None:
         # Beside an answer that goes elsewhere this is only for following the work.
-        self._out.write(self._out.paint(visible, *(() if self._together else ("dim",))))
+        self._out.write(self._out.paint(text, *(() if self._together else ("dim",))))
 
     def _end_text(self) -> None:
-        if self._stream.open:
+        if self._stream is not None and self._stream.open:
+            self._stream_out(self._stream.end())
             self._out.write("\n")
-        self._stream = Stream()
+        self._stream = None
 
     def _begin(self, block: str) -> None:
         """Text and lines about calls are apart by an empty line."""
@@ -187,25 +192,3 @@ class OneshotPrinter:
         style = "dim" if is_success(event) else "yellow" if event.stop != "error" else "red"
         # The summary stands apart from the text as well as from the calls.
         self._lines([[(line, style)] for line in fill(summary(event), self._width())], "summary")
-
-
-class Stream:
-    """One stretch of streamed text, without the empty lines at its start and its end.
-
-    `open` is true once something visible was given out.
-    """
-
-    def __init__(self) -> None:
-        self.open = False
-        self._held = ""
-
-    def add(self, piece: str) -> str:
-        """What can be shown now, safe for a terminal; white space waits for what follows it."""
-        text = self._held + safe(piece)
-        visible = text.rstrip()
-        self._held = text[len(visible) :]
-        if not self.open:
-            # The indent of a first line belongs to it, empty lines above it do not.
-            visible = visible.lstrip("\n")
-        self.open = self.open or bool(visible)
-        return visible
