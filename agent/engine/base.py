@@ -34,6 +34,8 @@ class EngineInfo:
 class Guide(Protocol):
     """Looks at each sampled piece before the next one is sampled. Runs on the engine's thread."""
 
+    def begin(self) -> Directive: ...
+
     def feed(self, text: str) -> Directive: ...
 
 

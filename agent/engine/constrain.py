@@ -23,21 +23,23 @@ class Constrainer:
         self._tokenizer: LLTokenizer | None = None
         self._compiled: dict[str, LLMatcher] = {}
 
-    def start(self, lark: str, seen: str) -> Constraint:
+    def start(self, lark: str, seen: str) -> Constraint | None:
         """A constraint for `lark` that already stands behind the text `seen`.
 
+        None when `seen` is no beginning of it: the text stays free, and its reader decides.
+
         Raises:
-            IngleError: the grammar is wrong, or `seen` is not a beginning of it (a bug of ours).
+            IngleError: the grammar is wrong (a bug of ours).
         """
         tokenizer = self._tokenizer or lltokenizer_from_vocab(self._model.vocab)
         self._tokenizer = tokenizer
         if lark not in self._compiled:
             self._compiled[lark] = LLMatcher(tokenizer, LLMatcher.grammar_from_lark(lark))
         matcher = self._compiled[lark].deep_copy()
-        if seen and not matcher.consume_tokens(tokenizer.tokenize_str(seen)):
-            raise IngleError(f"a call began with {seen!r}, which its grammar does not allow")
         if matcher.is_error():
             raise IngleError(f"cannot compile a call grammar: {matcher.get_error()}")
+        if seen and not matcher.consume_tokens(tokenizer.tokenize_str(seen)):
+            return None
         return Constraint(matcher, self._model.n_vocab)
 
 

@@ -56,7 +56,8 @@ def supports_gpu() -> bool:
 
 def system_info() -> str:
     """llama.cpp's own line about the instruction sets it was compiled for."""
-    return C.llama_print_system_info().decode("utf-8", "replace")
+    line: bytes = C.llama_print_system_info()
+    return line.decode("utf-8", "replace")
 
 
 def has_broken_amx() -> bool:
@@ -115,7 +116,7 @@ class Model:
         count = C.llama_tokenize(self.vocab, raw, len(raw), tokens, room, False, control)
         if count < 0:
             raise IngleError(f"cannot tokenise {len(raw)} bytes: llama.cpp wants {-count} tokens")
-        return tokens[:count]
+        return list(tokens[:count])
 
     def piece(self, token: int) -> bytes:
         """The bytes of one token, control tokens spelled out."""

@@ -1,0 +1,86 @@
+"""The user's own test: run it, and cut its output to what failed.
+
+A small model drowns in a full test report; what helps it is the assertion, the line and the
+exception. The cuts below know the reports of pytest and unittest; any other output is cut to its
+end, where the errors are.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from tools.base import ToolContext
+from tools.shell import run_command
+
+MOST_FAILURES = 3
+MOST_LINES = 40
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    command: str
+    passed: bool
+    exit_code: int | None
+    failure: str
+    seconds: float
+
+
+async def run_check(command: str, context: ToolContext, timeout_s: float) -> CheckResult:
+    """Run `command` in the workspace's sandbox; it passes when it exits with 0 in time."""
+    outcome = await run_command(command, context, timeout_s)
+    passed = outcome.exit_code == 0 and not outcome.timed_out
+    failure = "" if passed else core(outcome.text)
+    if outcome.timed_out:
+        failure = f"timed out after {timeout_s:.0f} s\n{failure}"
+    return CheckResult(command, passed, outcome.exit_code, failure, outcome.seconds)
+
+
+def core(output: str) -> str:
+    """The part of a failed check's output that says what failed."""
+    found = _pytest(output) or _unittest(output)
+    if not found:
+        lines = [line for line in output.rstrip().splitlines() if line.strip()]
+        return "\n".join(lines[-MOST_LINES:])
+    text = "\n\n".join(found[:MOST_FAILURES])
+    more = len(found) - MOST_FAILURES
+    return f"{text}\n\n(and {more} more failures)" if more > 0 else text
+
+
+_PYTEST_SECTION = re.compile(r"^_{3,} (?P<name>.+?) _{3,}$", re.M)
+_PYTEST_END = re.compile(r"^(={3,} .* ={3,}|-{3,} Captured .* -{3,})$", re.M)
+
+
+def _pytest(output: str) -> list[str]:
+    """One text for each failed test: its name, the lines up to the failing one, and the error."""
+    heads = list(_PYTEST_SECTION.finditer(output))
+    failures = []
+    for i, head in enumerate(heads):
+        end = heads[i + 1].start() if i + 1 < len(heads) else len(output)
+        body = output[head.end() : end]
+        stop = _PYTEST_END.search(body)
+        lines = [x for x in body[: stop.start() if stop else None].splitlines() if x.strip()]
+        errors = [i for i, line in enumerate(lines) if line.startswith("E ")]
+        if errors:
+            lines = lines[max(0, errors[0] - 8) : errors[-1] + 1]
+        failures.append("\n".join([f"{head['name']}:", *lines[-25:]]))
+    return failures
+
+
+_UNITTEST_HEAD = re.compile(r"^={20,}\n(?P<kind>FAIL|ERROR): (?P<name>.+)$", re.M)
+_RULE = re.compile(r"^-{20,}$", re.M)
+
+
+def _unittest(output: str) -> list[str]:
+    """One text for each failure: its name, the last frame of the traceback, and the error."""
+    heads = list(_UNITTEST_HEAD.finditer(output))
+    failures = []
+    for i, head in enumerate(heads):
+        end = heads[i + 1].start() if i + 1 < len(heads) else len(output)
+        parts = _RULE.split(output[head.end() : end])
+        body = parts[1] if len(parts) > 1 else parts[0]
+        lines = [line for line in body.splitlines() if line.strip()]
+        frames = [i for i, line in enumerate(lines) if line.startswith('  File "')]
+        start = frames[-1] + 1 if frames else 0
+        failures.append("\n".join([f"{head['kind']}: {head['name']}", *lines[start:][:20]]))
+    return failures

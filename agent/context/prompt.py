@@ -1,0 +1,61 @@
+"""What the model is told: a byte-stable system text, and the task with all that varies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import PurePosixPath
+
+from agent.context.project import MOST_LISTED, Shown
+from agent.messages import BadCall
+
+_LANGUAGES = {
+    "py": "python", "js": "javascript", "ts": "typescript", "rs": "rust", "md": "markdown",
+    "sh": "bash", "yml": "yaml", "rb": "ruby", "h": "c", "hpp": "cpp", "cc": "cpp", "kt": "kotlin",
+}  # fmt: skip
+
+
+def prompt_text(name: str) -> str:
+    """A prompt file of this package, without the newline at its end."""
+    place = resources.files("agent.context") / "prompts" / f"{name}.md"
+    return place.read_text("utf-8").rstrip("\n")
+
+
+def system_text(note: str) -> str:
+    """The front of every session: our text and the family's note on how to make calls."""
+    return "\n\n".join(part for part in (prompt_text("system"), note.strip()) if part)
+
+
+def block(path: str, text: str) -> str:
+    """A file in the same form in which the model is to write files."""
+    suffix = PurePosixPath(path).suffix.lstrip(".")
+    ticks = "````" if "```" in text else "```"
+    end = "" if text.endswith("\n") else "\n"
+    return f"{path}\n{ticks}{_LANGUAGES.get(suffix, suffix)}\n{text}{end}{ticks}"
+
+
+def task_text(
+    task: str, *, files: Sequence[str], shown: Sequence[Shown], check: str, failure: str, note: str
+) -> str:
+    """The user's message: the files, what fails, and the task last."""
+    parts = []
+    others = [file for file in files if file not in {s.path for s in shown}]
+    if others:
+        more = f", and {len(others) - MOST_LISTED} more" if len(others) > MOST_LISTED else ""
+        parts.append(f"Files in the folder: {', '.join(others[:MOST_LISTED])}{more}")
+    parts += [block(s.path, s.text) for s in shown]
+    if failure:
+        parts.append(failure_text(check, failure))
+    parts.append(task)
+    if note:
+        parts.append(note)
+    return "\n\n".join(parts)
+
+
+def failure_text(check: str, failure: str) -> str:
+    return f"`{check}` fails:\n```\n{failure}\n```"
+
+
+def bad_call_text(bad: BadCall, names: Sequence[str]) -> str:
+    """What goes back to the model for a call that could not be read."""
+    return f"That call was not run: {bad.reason}. The tools are: {', '.join(names)}."

@@ -1,0 +1,63 @@
+"""One call: look it up, validate its arguments, ask the policy, run it. A result is a value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from agent.messages import ToolCall, ToolSpec
+from agent.policy import NO_SANDBOX, Decision, Policy
+from tools.base import Tool, ToolContext, ToolResult
+
+
+@dataclass(frozen=True)
+class Dispatcher:
+    """Runs calls. `ask` shows a command to a person and brings back yes or no."""
+
+    tools: Sequence[Tool[Any]]
+    context: ToolContext
+    policy: Policy
+    ask: Callable[[str], bool]
+
+    def specs(self) -> tuple[ToolSpec, ...]:
+        return tuple(ToolSpec(t.name, t.description, t.parameters(), t.raw) for t in self.tools)
+
+    def tool(self, name: str) -> Tool[Any] | None:
+        return next((t for t in self.tools if t.name == name), None)
+
+    async def run(self, call: ToolCall, *, limit: int) -> tuple[ToolResult, bool]:
+        """The result of `call`, cut to `limit` characters, and whether the policy refused it."""
+        tool = self.tool(call.name)
+        if tool is None:
+            names = ", ".join(t.name for t in self.tools)
+            return ToolResult(
+                f"there is no tool {call.name!r}; there are: {names}", ok=False
+            ), False
+        try:
+            arguments = tool.arguments.model_validate(call.arguments)
+        except ValidationError as error:
+            return ToolResult(wrong_arguments(tool, error), ok=False), False
+        decision = self.policy.decide(tool.name)
+        if decision is Decision.ASK and self.ask(_headline(call)):
+            decision = Decision.ALLOW
+        if decision is not Decision.ALLOW:
+            return ToolResult(NO_SANDBOX, ok=False), True
+        output = self.context.output.with_limit(limit)
+        return await tool.run(arguments, replace(self.context, output=output)), False
+
+
+def wrong_arguments(tool: Tool[Any], error: ValidationError) -> str:
+    """What is wrong and what is expected, in a form that a model can act on."""
+    problems = [
+        f"{'.'.join(map(str, e['loc'])) or 'arguments'}: {e['msg']}" for e in error.errors()
+    ]
+    schema = json.dumps(tool.parameters()["properties"], ensure_ascii=False)
+    return f"{tool.name} was not run: {'; '.join(problems)}. Its arguments are {schema}"
+
+
+def _headline(call: ToolCall) -> str:
+    return str(call.arguments.get("command", call.name))
