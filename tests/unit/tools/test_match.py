@@ -153,6 +153,10 @@ def test_blank_lines_around_old_are_forgiven() -> None:
     assert applied("a\nb = 1\nc\n", "\nb = 1\n\n", "\nb = 2\n\n") == "a\nb = 2\nc\n"
 
 
+def test_lines_found_without_their_whitespace_can_be_deleted() -> None:
+    assert applied("a\n    b = 1\nc\n", "b = 1\n", "") == "a\nc\n"
+
+
 def test_whitespace_alone_matches_no_place_by_guess() -> None:
     assert "not in the file" in refused("a\nb\n", " \t\n", "x\n")
 
@@ -167,7 +171,8 @@ def test_a_slip_in_the_middle_is_found_by_first_and_last_line() -> None:
 
 
 def test_the_same_anchors_around_another_middle_are_refused() -> None:
-    reason = refused(CODE, "class A:\n    import os\n    os.abort()\n        return x * y\n", "x\n")
+    text = "begin\n  compute(1)\n  store(2)\nend\n"
+    reason = refused(text, "begin\n  import os\n  os.abort()\nend\n", "x\n")
     assert "not in the file" in reason
 
 

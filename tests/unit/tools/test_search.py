@@ -33,6 +33,12 @@ async def test_files_are_listed_sorted_with_hidden_ones_and_without_git_and_igno
     assert await listed(context) == ".github/x.yml\n.gitignore\na/z.py\nb.py"
 
 
+async def test_ignore_files_count_without_a_repository(context: ToolContext, root: Path) -> None:
+    make(root, "a", "b")
+    (root / ".gitignore").write_text("b\n")
+    assert await listed(context) == ".gitignore\na"
+
+
 async def test_a_folder_and_a_glob_narrow_the_list(context: ToolContext, root: Path) -> None:
     make(root, "a/x.py", "a/x.md", "b/x.py")
     assert await listed(context, "a") == "a/x.md\na/x.py"
@@ -45,8 +51,9 @@ async def test_a_folder_and_a_glob_narrow_the_list(context: ToolContext, root: P
 
 async def test_a_glob_does_not_bring_gits_folder_back(context: ToolContext, root: Path) -> None:
     make(root, ".git/config")
-    assert "no files" in await listed(context, ".", "**/config")
-    assert "no matches" in await grepped(context, "this", ".", "**/config")
+    for glob in ("**/config", "**", ".git", "!x"):
+        assert "no files" in await listed(context, ".", glob)
+        assert "no matches" in await grepped(context, "this", ".", glob)
 
 
 async def test_many_files_become_counts_of_folders(context: ToolContext, root: Path) -> None:
