@@ -90,9 +90,20 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    _open_streams()
     code = run(sys.argv[1:])
     _flush()
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Give a process that was started without stdin, stdout or stderr an empty one.
+
+    Otherwise the next file that is opened, like the session's log, would get its number.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 - as long as we run
 
 
 def run(arguments: Sequence[str]) -> int:

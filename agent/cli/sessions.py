@@ -53,9 +53,11 @@ def _table(found: list[SessionSummary]) -> Iterator[str]:
 
     from agent.ui.escape import safe_line
 
-    width = shutil.get_terminal_size((200, 24)).columns
+    # In a pipe nothing is cut off.
+    width = shutil.get_terminal_size((10_000, 24)).columns
     home = os.path.expanduser("~")  # noqa: PTH111 - without a home this stays "~"
-    yield f"{'id':<20} {'when':<16} {'end':<12} {'tokens':>7}  {'workspace':<24} task"
+    head = f"{'id':<20} {'when':<16} {'end':<12} {'tokens':>7}  {'workspace':<24} task"
+    yield head[: width - 1]
     for one in found:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.time))
         place = safe_line(one.workspace)

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from agent.events import CallReturned, CheckEnded
-from agent.ui.escape import safe, safe_line
+from agent.ui.escape import safe, safe_line, safe_output
 from agent.ui.terminal import cut, wrap
 
 Span = tuple[str, str]
@@ -123,7 +123,7 @@ def filled(text: str, width: int) -> list[str]:
 
 def output_lines(text: str, width: int, most: int, style: str) -> list[Line]:
     """Output in at most `most` lines: the head, how much is left out, and more of the tail."""
-    lines = safe(text).expandtabs(TAB).strip("\n").split("\n") if text.strip() else []
+    lines = safe_output(text).expandtabs(TAB).strip("\n").split("\n") if text.strip() else []
     shown: list[tuple[str, str]] = [(line, style) for line in lines]
     if len(lines) > most:
         head = most // 3

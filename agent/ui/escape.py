@@ -26,6 +26,8 @@ _DANGEROUS = re.compile(
     r"|[\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"  # tags, selectors
 )
 
+_COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
+
 _BREAKS = re.compile(r"[ \t]*[\n\t][ \t\n]*")
 
 
@@ -40,6 +42,11 @@ def safe(text: str) -> str:
 def safe_line(text: str) -> str:
     """`text` on one line: line breaks and tabs become one space."""
     return _BREAKS.sub(" ", safe(text)).strip()
+
+
+def safe_output(text: str) -> str:
+    """`text` of a program that may have coloured it: the colours go, the rest is made safe."""
+    return safe(_COLOURS.sub("", text))
 
 
 def _visible(match: re.Match[str]) -> str:

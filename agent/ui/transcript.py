@@ -22,7 +22,7 @@ from agent.events import (
     TurnEnded,
 )
 from agent.ui.calls import duration, headline
-from agent.ui.escape import safe, safe_line
+from agent.ui.escape import safe_line, safe_output
 from agent.ui.summary import SEPARATOR, summary
 
 
@@ -110,7 +110,7 @@ def _arguments(name: str, arguments: dict[str, Any]) -> Iterator[str]:
 
 
 def _split(text: str) -> list[str]:
-    text = safe(text).strip("\n")
+    text = safe_output(text).strip("\n")
     return text.split("\n") if text.strip() else []
 
 
