@@ -139,7 +139,8 @@ def test_pipes_get_text_only_and_stdout_only_the_answer() -> None:
     stdout, stderr = run()
     assert stdout == ANSWER + "\n"
     assert "\x1b" not in stderr and "\r" not in stderr
-    assert "● read stats.py\n" in stderr and "reading" not in stderr
+    # Text and calls are apart by an empty line.
+    assert "about it.\n\n● read stats.py\n✗ read" in stderr and "reading" not in stderr
     assert "I look at the file first, and then at what the test says about it.\n" in stderr
 
 
@@ -161,9 +162,14 @@ def test_one_place_gets_the_answer_once() -> None:
     assert done.stdout.decode().count("It divides by `n` now.") == 1
 
 
-def test_ascii_locales_and_closed_pipes_are_no_crash() -> None:
-    _, stderr = run(PYTHONIOENCODING="ascii:strict")
-    assert "\\u25cf read stats.py" in stderr
+def test_a_locale_without_the_character() -> None:
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding="ascii")
+    OneshotPrinter(out, io.StringIO(), environment={}).show(TurnEnded("answer", "é", 0, Usage()))
+    assert raw.getvalue() == b"\\xe9\n"
+
+
+def test_both_streams_closed_early_are_no_crash() -> None:
     command = f'"{sys.executable}" "{DRIVE}" text 2>&1 | head -1; exit ${{PIPESTATUS[0]}}'
     done = subprocess.run(
         ["bash", "-c", command], capture_output=True, env=environment(), check=False
