@@ -1,4 +1,8 @@
-"""What a command can do to the machine: nothing outside of the workspace, and no network."""
+"""What a command can do to the machine: nothing outside of the workspace, and no network.
+
+The controls run the attacks for real, and so does a sandbox that got broken: an attack may only
+aim at what the test has made itself.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,6 @@ async def run(context: ToolContext, command: str) -> str:
         "chmod 777 {outside}/secret.txt",
         "touch -d 2001-01-01 {outside}/secret.txt",
         "echo x >> /proc/self/root{outside}/secret.txt",
-        "mount -o remount,rw,bind / 2>/dev/null; echo x > {outside}/secret.txt",
     ],
 )
 async def test_nothing_outside_can_be_changed(
@@ -133,7 +136,7 @@ async def test_no_process_of_the_user_can_be_killed(
     unconfined: ToolContext, confined: ToolContext
 ) -> None:
     with victim_of_kill() as victim:
-        await run(confined, f"kill -9 {victim.pid}; kill -9 -1")
+        await run(confined, f"kill -9 {victim.pid}")
         assert victim.poll() is None
         assert await run(unconfined, f"kill -9 {victim.pid} && echo killed") == "killed\n"
 
