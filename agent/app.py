@@ -48,12 +48,17 @@ EXIT_CODES = {
     "tool_calls": ExitCode.BUDGET,
     "context": ExitCode.BUDGET,
     "denied": ExitCode.DENIED,
+    "check_failed": ExitCode.FAILED,
+    "repeated": ExitCode.FAILED,
     "interrupted": ExitCode.INTERRUPTED,
 }
 
 
 class Consumer(Protocol):
-    """A user interface: it gets every event, in order."""
+    """A user interface: it gets every event, in order; `closed` when nobody looks any more."""
+
+    @property
+    def closed(self) -> bool: ...
 
     def show(self, event: Event) -> None: ...
 
@@ -115,11 +120,17 @@ class Session:
         self._dispatcher: Dispatcher | None = None
 
     def emit(self, event: Event) -> None:
-        """To disk first, then to the user."""
+        """To disk first, then to the user.
+
+        Raises:
+            BrokenPipeError: the user has gone; the work ends.
+        """
         self.log.append(event, sync=type(event).__name__ in ("TaskGiven", "CallMade"))
         self.consumer.show(event)
         if warning := self.log.take_warning():
             self.consumer.show(Notice(warning))
+        if self.consumer.closed and not isinstance(event, TurnEnded):
+            raise BrokenPipeError
 
     async def start(self, *, sandbox: Literal["auto", "off"]) -> None:
         """Load the model and try the sandbox at the same time."""
@@ -164,12 +175,11 @@ class Session:
                 stop = await loop.run(task, done)
         except TimeoutError:
             stop = "time"
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, BrokenPipeError):
             stop = "interrupted"
-        if done.check_passed is False and stop not in ("interrupted", "time"):
-            exit_code = ExitCode.FAILED if stop in ("answer", "repeated") else EXIT_CODES[stop]
-        else:
-            exit_code = EXIT_CODES.get(stop, ExitCode.FAILED)
+        exit_code = EXIT_CODES[stop]
+        if done.check_passed is False and exit_code is ExitCode.DONE:
+            exit_code = ExitCode.FAILED
         ended = TurnEnded(
             stop, done.answer, int(exit_code), done.usage, tuple(done.changed),
             done.check_passed, time.monotonic() - done.started, done.turns,

@@ -185,13 +185,12 @@ def from_json(data: dict[str, Any]) -> Event | None:
         return None
     known = {f.name for f in dataclasses.fields(kind)}
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known}
-    if isinstance(values.get("usage"), dict):
+    usage = data.get("usage")
+    if isinstance(usage, dict):
         names = {f.name for f in dataclasses.fields(Usage)}
-        values["usage"] = Usage(**{k: v for k, v in values["usage"].items() if k in names})
+        values["usage"] = Usage(**{k: v for k, v in usage.items() if k in names})
     try:
         event: Event = kind(**values)
     except TypeError:
         return None
     return event
-
-

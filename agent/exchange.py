@@ -16,7 +16,7 @@ from agent.messages import BadCall, Message, System, ToolCall, ToolSpec, Usage
 
 @dataclass(frozen=True)
 class Reply:
-    """What the model said. `mark` is the log's length before the message that it answers."""
+    """What the model said. `start` is the log's length where it began to speak."""
 
     text: str
     calls: tuple[ToolCall, ...]
@@ -24,7 +24,7 @@ class Reply:
     unplaced: int
     reason: str
     usage: Usage
-    mark: int
+    start: int
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Exchange:
 
     async def reply(self, delta: Sequence[int], ask: Ask) -> Reply:
         """Evaluate `delta` and read the model's next message to its end."""
-        mark = len(self._engine.log)
+        start = len(self._engine.log) + len(delta)
         parser = self._dialect.parser(self.tools, must_act=ask.must_act)
         request = Request(delta, ask.max_tokens, ask.sampling, guide=parser)
         parts: list[object] = []
@@ -86,7 +86,7 @@ class Exchange:
         self._ended = finished.reason == "end"
         self._replies += 1
         text = "".join(p.text for p in parts if isinstance(p, TextPart))
-        tokens = tuple(self._engine.log[mark + len(delta) :])
+        tokens = tuple(self._engine.log[start:])
         self._emit(ModelReplied(text, tokens, finished.reason, finished.usage))
         return Reply(
             text=text.strip(),
@@ -95,13 +95,17 @@ class Exchange:
             unplaced=sum(isinstance(p, UnplacedCode) for p in parts),
             reason=finished.reason,
             usage=finished.usage,
-            mark=mark,
+            start=start,
         )
 
-    async def forget(self, reply: Reply) -> None:
-        """Cut the log back to before the message that `reply` answered."""
-        await self._engine.rewind(reply.mark)
-        self._ended = True
+    async def take_back(self, reply: Reply) -> list[int]:
+        """Forget `reply` and all behind it; the delta that lets the model answer there again.
+
+        Only the last token of the prompt is evaluated again, since its logits are gone.
+        """
+        last = self._engine.log[reply.start - 1]
+        await self._engine.rewind(reply.start - 1)
+        return [last]
 
     def _show(self, parts: Sequence[object]) -> Sequence[object]:
         for part in parts:

@@ -12,13 +12,22 @@ from agent.context.budget import Budget, fits
 from agent.context.prompt import bad_call_text, failure_text, prompt_text
 from agent.dispatch import Dispatcher
 from agent.engine.base import Sampling
-from agent.events import CallMade, CallRejected, CallReturned, CheckEnded, CheckStarted, Event
+from agent.events import (
+    CallMade,
+    CallRejected,
+    CallReturned,
+    CheckEnded,
+    CheckStarted,
+    Event,
+    Notice,
+)
 from agent.exchange import Ask, Exchange, Reply
 from agent.messages import Message, ToolCall, ToolOutput, Usage, User
 
 SAME_CALL = 3  # the same call with the same result so many times ends the turn
 CHECK_S = 300.0  # longer than this a check counts as failed
 RESAMPLES = 4  # so many answers in a row that repeat a failed one end the turn
+ROUNDS = 5  # so many times a small repair is begun anew
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,8 @@ class Progress:
     nudged: bool = False
     denied: bool = False
     answer: str = ""
+    first: Reply | None = None  # the first answer, as long as only files were written since
+    round: int = 0
     resampled: int = 0
     failed_answers: set[str] = field(default_factory=set)
     results: dict[str, int] = field(default_factory=dict)
@@ -70,10 +81,9 @@ class Loop:
     async def run(self, task: Task, done: Progress) -> str:
         """Why it stopped (see :class:`agent.events.TurnEnded`); `done` keeps what was done."""
         done.failing = task.failing
-        messages: list[Message] = [User(task.prompt)]
+        delta = self.exchange.delta([User(task.prompt)])
         while True:
             budget = Budget(self.n_ctx, self.exchange.room)
-            delta = self.exchange.delta(messages)
             stop = exceeded(task.limits, done)
             if stop or not fits(budget, len(delta)):
                 return stop or "context"
@@ -83,13 +93,30 @@ class Loop:
             done.usage.add(reply.usage)
             if reply.reason == "interrupted":
                 return "interrupted"
-            if signature(reply) in done.failed_answers and done.resampled < RESAMPLES:
-                await self.exchange.forget(reply)
+            if repeats(reply, done) and done.resampled < RESAMPLES:
                 done.resampled += 1
+                delta = await self.exchange.take_back(reply)
                 continue
+            remember(reply, done)
             stop, messages = await self._act(task, done, reply)
             if stop:
                 return stop
+            delta = await self._next(done, messages)
+
+    async def _next(self, done: Progress, messages: list[Message]) -> list[int]:
+        """What the model gets next: the messages, or after a failed repair the task once more.
+
+        A small model that failed twice sinks deeper into its own wrong answers. As long as it did
+        nothing but write files, they are restored and it answers the first prompt again, warmer.
+        """
+        repaired = done.failing and done.first and len(done.failed_answers) >= 2 * (done.round + 1)
+        if not repaired or done.first is None:
+            return self.exchange.delta(messages)
+        self.dispatcher.context.workspace.restore()
+        done.round += 1
+        done.changed.clear()
+        self.emit(Notice(f"that did not work: starting over (try {done.round + 1})"))
+        return await self.exchange.take_back(done.first)
 
     def _ask(self, task: Task, done: Progress, budget: Budget) -> Ask:
         limit = budget.output
@@ -116,6 +143,8 @@ class Loop:
             return await self._answered(task, done, reply)
         if task.check and done.failing and len(done.changed) > changed:
             return await self._checked(task, done, reply, messages)
+        if task.check and done.failing and only_blocks(reply):
+            done.failed_answers.add(signature(reply))
         return "", messages
 
     async def _answered(
@@ -145,6 +174,8 @@ class Loop:
             return "check_passed", messages
         if reply.calls:
             done.failed_answers.add(signature(reply))
+        if done.round >= ROUNDS and len(done.failed_answers) >= 2 * (done.round + 1):
+            return "check_failed", messages
         text = f"{failure_text(task.check, result.failure)}\n\n{prompt_text('retry')}"
         return "", [*messages, User(text)]
 
@@ -195,10 +226,30 @@ def signature(reply: Reply) -> str:
     return "\n".join(f"{call.name} {call.arguments!r}" for call in reply.calls)
 
 
+def only_blocks(reply: Reply) -> bool:
+    """Whether the reply did nothing but write files."""
+    return bool(reply.calls) and all(call.form == "block" for call in reply.calls)
+
+
+def repeats(reply: Reply, done: Progress) -> bool:
+    return bool(reply.calls) and signature(reply) in done.failed_answers
+
+
+def remember(reply: Reply, done: Progress) -> None:
+    """Keep the first answer as long as there is nothing to lose in starting over."""
+    done.resampled = 0
+    if done.turns == 1 and only_blocks(reply):
+        done.first = reply
+    elif not only_blocks(reply):
+        done.first = None
+
+
 def varied(sampling: Sampling, done: Progress) -> Sampling:
-    """Sampling for the next answer: as asked for, and hotter after each failed or repeated one."""
-    tries = len(done.failed_answers) + done.resampled
+    """Sampling for the next answer: as asked for at first, then warmer with each new try."""
+    tries = done.round + done.resampled
     if tries == 0:
         return sampling
-    temperature = max(sampling.temperature, min(1.0, 0.5 + 0.15 * tries))
-    return replace(sampling, temperature=temperature, top_k=40, top_p=0.95, seed=tries)
+    temperature = max(sampling.temperature, min(1.0, 0.5 + 0.1 * tries))
+    return replace(
+        sampling, temperature=temperature, top_k=40, top_p=0.95, seed=len(done.failed_answers)
+    )

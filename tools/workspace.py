@@ -28,6 +28,7 @@ class Workspace:
         """`root` must be an existing folder; it is kept resolved."""
         self.root = root.resolve(strict=True)
         self._seen: dict[Path, str] = {}
+        self._originals: dict[Path, bytes | None] = {}
 
     def resolve(self, model_path: str) -> Path:
         """The real path that the model means, links followed; the file need not exist.
@@ -92,6 +93,8 @@ class Workspace:
             OSError: the disk is full, the file is read-only, a parent is a file, ...
         """
         before = path.stat() if path.exists() else None
+        if path not in self._originals:
+            self._originals[path] = path.read_bytes() if before is not None else None
         if before is not None and not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, "the file is read-only", str(path))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,6 +112,27 @@ class Workspace:
             raise
         _sync_folder(path.parent)
         self.remember(path, data)
+
+    def restore(self) -> list[str]:
+        """Bring back what each file held before the first write; the names of those restored.
+
+        A file that somebody else changed meanwhile is left alone.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        restored = []
+        for path, data in list(self._originals.items()):
+            if self.changed_since_read(path):
+                continue
+            if data is None:
+                path.unlink(missing_ok=True)
+                self._seen.pop(path, None)
+            else:
+                self.write(path, data)
+            restored.append(self.name(path))
+        self._originals.clear()
+        return restored
 
     def _locate(self, model_path: str) -> tuple[Path, Path]:
         """The path as named and as resolved."""

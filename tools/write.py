@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic.json_schema import SkipJsonSchema
+
 from tools.base import Arguments, Tool, ToolContext, ToolResult, failed
+from tools.keep import keep_rest
 from tools.text import NotText, TextFile, changed_lines, decode, split_lines, unified_diff
 from tools.workspace import PathRefused
 
@@ -12,6 +15,8 @@ from tools.workspace import PathRefused
 class WriteArguments(Arguments):
     path: str
     content: str
+    # Set for content that came as a block, never by the model: see tools/keep.py.
+    keep_rest: SkipJsonSchema[bool] = False
 
 
 def write_tool() -> Tool[WriteArguments]:
@@ -28,7 +33,7 @@ async def run_write(arguments: WriteArguments, context: ToolContext) -> ToolResu
             return failed(f"{arguments.path} is a folder: give the path of a file")
         if path.exists() and not path.is_file():
             return failed(f"{arguments.path} is no regular file")
-        return _write(path, arguments.content, context)
+        return _write(path, arguments, context)
     except PathRefused as error:
         return failed(str(error))
     except NotText as error:
@@ -37,11 +42,16 @@ async def run_write(arguments: WriteArguments, context: ToolContext) -> ToolResu
         return failed(f"{arguments.path} was not written: {error.strerror}")
 
 
-def _write(path: Path, content: str, context: ToolContext) -> ToolResult:
+def _write(path: Path, arguments: WriteArguments, context: ToolContext) -> ToolResult:
     workspace = context.workspace
     name = workspace.name(path)
     existed = path.exists()
     before = _known_text(path.read_bytes()) if existed else TextFile("")
+    content, kept = arguments.content, ""
+    if arguments.keep_rest and path.suffix == ".py":
+        whole = keep_rest(before.text, content)
+        content = whole.text
+        kept = f"; kept {', '.join(whole.names)}, which the block left out" if whole.names else ""
     data = before.encode(content)
     if existed:
         if path.read_bytes() == data:
@@ -55,7 +65,7 @@ def _write(path: Path, content: str, context: ToolContext) -> ToolResult:
     diff = unified_diff(name, before.text, after)
     added, removed = changed_lines(diff)
     lines = len(split_lines(after))
-    text = f"wrote {name}: {lines} line{'' if lines == 1 else 's'}, +{added} -{removed}"
+    text = f"wrote {name}: {lines} line{'' if lines == 1 else 's'}, +{added} -{removed}{kept}"
     return ToolResult(text, diff=diff, changed=(name,))
 
 

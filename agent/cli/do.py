@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from agent.events import TurnEnded
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """Seconds from texts like 90, 45s, 5m or 1h."""
 
     name = "duration"
@@ -86,7 +86,7 @@ def do(
     )
     ended = _run(job, model, output, ephemeral)
     if output_file:
-        Path(output_file).write_text(f"{ended.answer}\n", "utf-8")
+        _write_answer(Path(output_file), ended.answer)
     sys.exit(ended.exit_code)
 
 
@@ -118,7 +118,7 @@ def _run(job: Job, model: str | None, output: str, ephemeral: bool) -> TurnEnded
     engine = llama_engine(found, job.n_ctx)
     log = SessionLog.create(None if ephemeral else folders.state)
     consumer = _consumer(output)
-    session = Session(engine, job.workspace, log, consumer, _asker(output))
+    session = Session(engine, job.workspace, log, consumer, _asker(consumer))
     try:
         return asyncio.run(_session(session, job))
     finally:
@@ -150,6 +150,13 @@ async def _session(session: Session, job: Job) -> TurnEnded:
         await session.close()
 
 
+def _write_answer(path: Path, answer: str) -> None:
+    try:
+        path.write_text(f"{answer}\n", "utf-8")
+    except OSError as error:
+        raise UsageError(f"the answer cannot be written to {path}: {error.strerror}") from error
+
+
 def _consumer(output: str) -> Consumer:
     from agent.ui.headless import JsonPrinter, StreamJsonPrinter
     from agent.ui.oneshot import OneshotPrinter
@@ -159,13 +166,20 @@ def _consumer(output: str) -> Consumer:
     return StreamJsonPrinter() if output == "stream-json" else OneshotPrinter()
 
 
-def _asker(output: str) -> Callable[[str], bool] | None:
+def _asker(consumer: Consumer) -> Callable[[str], bool] | None:
     """Asks a person about a command; None when nobody is there."""
-    if output != "text" or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    from agent.ui.escape import safe
+    from agent.ui.oneshot import OneshotPrinter
+
+    there = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    if not isinstance(consumer, OneshotPrinter) or not there:
         return None
 
-    from agent.ui.escape import safe
+    def ask(command: str) -> bool:
+        consumer.pause()
+        click.echo(
+            f"There is no sandbox here. The model wants to run:\n  {safe(command)}", err=True
+        )
+        return click.confirm("Run it?", err=True)
 
-    return lambda command: click.confirm(
-        f"There is no sandbox here. Run this command?\n  {safe(command)}\n", err=True
-    )
+    return ask

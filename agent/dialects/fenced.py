@@ -32,14 +32,16 @@ def raw_tool(tools: Sequence[ToolSpec], fields: tuple[str, ...]) -> ToolSpec | N
 
 
 def act_grammar() -> str:
-    """Lark: a message that begins with a path and a block, or with a tagged call."""
+    """Lark: some lines of text, then a path and the opening of its block, or a tagged call.
+
+    A block without a path cannot be opened. The text is bounded: a model that has to act may
+    think aloud first (without it small models copy the old file), and not for ever.
+    """
     return r"""
-start: block | <tool_call>
-block: PATH "\n" TICKS LANGUAGE "\n"
-PATH: /([A-Za-z0-9_.-]+\/)*[A-Za-z0-9_-]*\.?[A-Za-z0-9_-]+\.[a-z]{1,6}/
-TICKS: /`{3,4}/
-LANGUAGE: /[a-z+#]{0,12}/
-"""
+start: HEAD | TEXT? <tool_call>
+TEXT: /(([^`<\n][^`<\n]{0,400})?\n){1,12}/
+HEAD: /(([^`<\n][^\n]{0,400})?\n){0,12}PATH\n```[a-z+#]{0,12}\n/
+""".replace("PATH", r"([A-Za-z0-9_.-]+\/)*[A-Za-z0-9_.-]+\.[a-z]{1,5}")
 
 
 class FileBlock:
@@ -96,7 +98,7 @@ class FileBlock:
         write = raw_tool(tools, ("content",))
         if write is None:
             return [BadCall(self.path, "there is no tool that writes files")]
-        arguments = {"path": self.path, "content": content}
+        arguments = {"path": self.path, "content": content, "keep_rest": True}
         return [ToolCall(next_id, write.name, arguments, form="block")]
 
 
