@@ -181,7 +181,7 @@ class Session:
         if done.check_passed is False and exit_code is ExitCode.DONE:
             exit_code = ExitCode.FAILED
         ended = TurnEnded(
-            stop, done.answer, int(exit_code), done.usage, tuple(done.changed),
+            stop, done.answer, int(exit_code), done.usage, done.changed,
             done.check_passed, time.monotonic() - done.started, done.turns,
         )  # fmt: skip
         self.emit(ended)

@@ -50,7 +50,7 @@ class Progress:
     turns: int = 0
     tool_calls: int = 0
     usage: Usage = field(default_factory=Usage)
-    changed: list[str] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)  # paths in the order of the writes
     failing: bool = False
     check_passed: bool | None = None
     nudged: bool = False
@@ -61,6 +61,11 @@ class Progress:
     resampled: int = 0
     failed_answers: set[str] = field(default_factory=set)
     results: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Each path that was written, once."""
+        return tuple(dict.fromkeys(self.changes))
 
 
 class Loop:
@@ -94,29 +99,42 @@ class Loop:
             if reply.reason == "interrupted":
                 return "interrupted"
             if repeats(reply, done) and done.resampled < RESAMPLES:
-                done.resampled += 1
-                delta = await self.exchange.take_back(reply)
+                delta = await self._once_more(done, reply)
                 continue
             remember(reply, done)
+            before = len(done.changes)
             stop, messages = await self._act(task, done, reply)
             if stop:
                 return stop
+            if done.failing and only_blocks(reply) and len(done.changes) == before:
+                delta = await self._once_more(done, reply)  # it copied what is there
+                continue
             delta = await self._next(done, messages)
 
     async def _next(self, done: Progress, messages: list[Message]) -> list[int]:
-        """What the model gets next: the messages, or after a failed repair the task once more.
+        """What the model gets next: the messages, or after a failed repair the task once more."""
+        if done.failing and done.first and len(done.failed_answers) >= 2 * (done.round + 1):
+            return await self._start_over(done, done.first)
+        return self.exchange.delta(messages)
 
-        A small model that failed twice sinks deeper into its own wrong answers. As long as it did
-        nothing but write files, they are restored and it answers the first prompt again, warmer.
+    async def _once_more(self, done: Progress, reply: Reply) -> list[int]:
+        """The reply is one that failed before: ask again, in a way that gives another one."""
+        done.resampled += 1
+        if done.first and reply is not done.first:
+            return await self._start_over(done, done.first)
+        return await self.exchange.take_back(reply)
+
+    async def _start_over(self, done: Progress, first: Reply) -> list[int]:
+        """Restore the files and let the model answer the first prompt again, warmer.
+
+        A small model that failed twice sinks deeper into its own wrong answers. This is done only
+        as long as it did nothing but write files, and costs no prefill.
         """
-        repaired = done.failing and done.first and len(done.failed_answers) >= 2 * (done.round + 1)
-        if not repaired or done.first is None:
-            return self.exchange.delta(messages)
         self.dispatcher.context.workspace.restore()
         done.round += 1
-        done.changed.clear()
+        done.changes.clear()
         self.emit(Notice(f"that did not work: starting over (try {done.round + 1})"))
-        return await self.exchange.take_back(done.first)
+        return await self.exchange.take_back(first)
 
     def _ask(self, task: Task, done: Progress, budget: Budget) -> Ask:
         limit = budget.output
@@ -128,7 +146,7 @@ class Loop:
     async def _act(self, task: Task, done: Progress, reply: Reply) -> tuple[str, list[Message]]:
         """Run what the reply asks for: a stop reason, or the messages of the next round."""
         messages: list[Message] = []
-        changed = len(done.changed)
+        before = len(done.changes)
         for i, call in enumerate(reply.calls):
             if task.limits.tool_calls and done.tool_calls >= task.limits.tool_calls:
                 return "tool_calls", messages
@@ -141,10 +159,8 @@ class Loop:
             messages.append(User(bad_call_text(bad, names)))
         if not messages:
             return await self._answered(task, done, reply)
-        if task.check and done.failing and len(done.changed) > changed:
+        if task.check and done.failing and len(done.changes) > before:
             return await self._checked(task, done, reply, messages)
-        if task.check and done.failing and only_blocks(reply):
-            done.failed_answers.add(signature(reply))
         return "", messages
 
     async def _answered(
@@ -153,7 +169,7 @@ class Loop:
         """The model made no call: it is done, or it needs a word."""
         if reply.reason == "length":
             return "tokens" if task.limits.tokens else "context", []
-        if reply.unplaced and not done.nudged and not done.changed:
+        if reply.unplaced and not done.nudged and not done.changes:
             done.nudged = True
             return "", [User(prompt_text("unplaced"))]
         done.answer = reply.text
@@ -174,7 +190,7 @@ class Loop:
             return "check_passed", messages
         if reply.calls:
             done.failed_answers.add(signature(reply))
-        if done.round >= ROUNDS and len(done.failed_answers) >= 2 * (done.round + 1):
+        if done.round >= ROUNDS and len(done.failed_answers) > ROUNDS + 1:
             return "check_failed", messages
         text = f"{failure_text(task.check, result.failure)}\n\n{prompt_text('retry')}"
         return "", [*messages, User(text)]
@@ -201,7 +217,7 @@ class Loop:
         )  # fmt: skip
         done.tool_calls += 1
         done.denied = done.denied or denied
-        done.changed += [path for path in result.changed if path not in done.changed]
+        done.changes += result.changed
         if result.changed:
             done.results.clear()  # after a change the same call is a new question
         else:
