@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -14,9 +15,6 @@ from tools.output import FILE_CAP
 from tools.sandbox.base import SandboxUnavailable
 from tools.sandbox.missing import Missing
 from tools.shell import CommandOutcome, ShellArguments, run_command, run_shell
-
-# A child that outlives its command shows by a test that hangs.
-pytestmark = pytest.mark.timeout(60)
 
 
 class Lifeline:
@@ -34,6 +32,7 @@ class Lifeline:
         return await asyncio.to_thread(self.read_blocking)
 
     def read_blocking(self) -> bytes:
+        assert select.select([self.end], [], [], 20)[0], "a holder is still alive"
         return os.read(self.end, 100)
 
     async def ended(self) -> bool:

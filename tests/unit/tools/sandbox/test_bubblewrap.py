@@ -130,6 +130,11 @@ async def test_programs_of_the_path_in_the_home_run_and_its_secrets_stay_hidden(
     assert "secret" not in outcome.text
 
 
+async def test_a_command_has_no_capabilities(root: Path) -> None:
+    outcome = await confined(root, "grep Cap /proc/self/status | cut -f 2 | sort -u")
+    assert outcome.text == f"{0:016x}\n"
+
+
 def test_an_old_bubblewrap_gets_no_option_that_it_does_not_know(root: Path) -> None:
     assert "--disable-userns" in Bubblewrap("/usr/bin/bwrap").launch("true", root).argv
     assert "--disable-userns" not in Bubblewrap("/usr/bin/bwrap", True).launch("true", root).argv
