@@ -8,13 +8,19 @@ end, where the errors are.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from agent.errors import PermissionDenied
 from tools.base import ToolContext
+from tools.sandbox.base import SandboxUnavailable
 from tools.shell import run_command
 
 MOST_FAILURES = 3
 MOST_LINES = 40
+MOST_CHARS = 4_000
+LONGEST_LINE = 400
+# So much of the output is looked at: a cut in the middle would lose the first failures.
+READ_CHARS = 400_000
 
 
 @dataclass(frozen=True)
@@ -26,25 +32,46 @@ class CheckResult:
     seconds: float
 
 
-async def run_check(command: str, context: ToolContext, timeout_s: float) -> CheckResult:
-    """Run `command` in the workspace's sandbox; it passes when it exits with 0 in time."""
-    outcome = await run_command(command, context, timeout_s)
+async def run_check(
+    command: str, context: ToolContext, timeout_s: float, most_chars: int = MOST_CHARS
+) -> CheckResult:
+    """Run `command` in the workspace's sandbox; it passes when it exits with 0 in time.
+
+    Raises:
+        PermissionDenied: nothing confines commands here.
+    """
+    context = replace(context, output=context.output.with_limit(READ_CHARS))
+    try:
+        outcome = await run_command(command, context, timeout_s)
+    except SandboxUnavailable as error:
+        raise PermissionDenied(f"the check was not run: {error}") from error
+    except OSError as error:
+        return CheckResult(command, False, None, f"it cannot be started: {error.strerror}", 0.0)
     passed = outcome.exit_code == 0 and not outcome.timed_out
-    failure = "" if passed else core(outcome.text)
+    failure = "" if passed else core(outcome.text, most_chars)
     if outcome.timed_out:
-        failure = f"timed out after {timeout_s:.0f} s\n{failure}"
+        failure = f"timed out after {timeout_s:.0f} s\n{failure}".rstrip()
     return CheckResult(command, passed, outcome.exit_code, failure, outcome.seconds)
 
 
-def core(output: str) -> str:
-    """The part of a failed check's output that says what failed."""
+def core(output: str, most_chars: int = MOST_CHARS) -> str:
+    """The part of a failed check's output that says what failed, about `most_chars` long."""
     found = _pytest(output) or _unittest(output)
     if not found:
         lines = [line for line in output.rstrip().splitlines() if line.strip()]
-        return "\n".join(lines[-MOST_LINES:])
-    text = "\n\n".join(found[:MOST_FAILURES])
-    more = len(found) - MOST_FAILURES
+        return "\n".join(_short(lines[-MOST_LINES:]))[-most_chars:]
+    shown = found[:MOST_FAILURES]
+    while len(shown) > 1 and sum(map(len, shown)) > most_chars:
+        shown.pop()
+    text = "\n\n".join(shown)[:most_chars]
+    more = len(found) - len(shown)
     return f"{text}\n\n(and {more} more failures)" if more > 0 else text
+
+
+def _short(lines: list[str]) -> list[str]:
+    """Lines cut in their middle, where a long value is least worth."""
+    half = LONGEST_LINE // 2
+    return [x if len(x) <= LONGEST_LINE else f"{x[:half]} ... {x[-half:]}" for x in lines]
 
 
 _PYTEST_SECTION = re.compile(r"^_{3,} (?P<name>.+?) _{3,}$", re.M)
@@ -63,7 +90,7 @@ def _pytest(output: str) -> list[str]:
         errors = [i for i, line in enumerate(lines) if line.startswith("E ")]
         if errors:
             lines = lines[max(0, errors[0] - 8) : errors[-1] + 1]
-        failures.append("\n".join([f"{head['name']}:", *lines[-25:]]))
+        failures.append("\n".join([f"{head['name']}:", *_short(lines[-25:])]))
     return failures
 
 
@@ -82,5 +109,5 @@ def _unittest(output: str) -> list[str]:
         lines = [line for line in body.splitlines() if line.strip()]
         frames = [i for i, line in enumerate(lines) if line.startswith('  File "')]
         start = frames[-1] + 1 if frames else 0
-        failures.append("\n".join([f"{head['kind']}: {head['name']}", *lines[start:][:20]]))
+        failures.append("\n".join([f"{head['kind']}: {head['name']}", *_short(lines[start:][:20])]))
     return failures

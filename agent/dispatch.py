@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from agent.messages import ToolCall, ToolSpec
 from agent.policy import NO_SANDBOX, Decision, Policy
 from tools.base import Tool, ToolContext, ToolResult
+from tools.sandbox.off import Off
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,14 @@ class Dispatcher:
             arguments = tool.arguments.model_validate(call.arguments)
         except ValidationError as error:
             return ToolResult(wrong_arguments(tool, error), ok=False), False
+        context = replace(self.context, output=self.context.output.with_limit(limit))
         decision = self.policy.decide(tool.name)
         if decision is Decision.ASK and self.ask(_headline(call)):
-            decision = Decision.ALLOW
+            # A person has seen this one command and wants it run as it is.
+            decision, context = Decision.ALLOW, replace(context, sandbox=Off())
         if decision is not Decision.ALLOW:
             return ToolResult(NO_SANDBOX, ok=False), True
-        output = self.context.output.with_limit(limit)
-        return await tool.run(arguments, replace(self.context, output=output)), False
+        return await tool.run(arguments, context), False
 
 
 def wrong_arguments(tool: Tool[Any], error: ValidationError) -> str:

@@ -1,0 +1,181 @@
+"""Whole tasks with a scripted engine: real files, real processes, a real log on disk."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.app import Job, Session
+from agent.config import Limits
+from agent.engine.base import Sampling
+from agent.engine.scripted import Line, ScriptedEngine
+from agent.events import Event, TurnEnded
+from agent.session import SessionLog, read_session
+from tools.workspace import Workspace
+
+
+class Screen:
+    """A user interface that keeps what it was shown; `on_show` may look, or close it."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.events: list[Event] = []
+        self.on_show: Callable[[Event], None] = lambda _event: None
+
+    def show(self, event: Event) -> None:
+        self.events.append(event)
+        self.on_show(event)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Desk:
+    """A folder to work in and everything around it; `do` runs one task to its end."""
+
+    root: Path
+    state: Path
+    screen: Screen = field(default_factory=Screen)
+    session: Session | None = None
+    engine: ScriptedEngine = field(default_factory=lambda: ScriptedEngine([]))
+
+    async def open(
+        self,
+        lines: Sequence[Line],
+        *,
+        n_ctx: int = 8192,
+        chunk: int = 4,
+        sandbox: Any = "off",
+        ask: Callable[[str], bool] | None = None,
+    ) -> Session:
+        self.engine = ScriptedEngine(lines, n_ctx=n_ctx, chunk=chunk)
+        log = SessionLog.create(self.state)
+        self.session = Session(self.engine, Workspace(self.root), log, self.screen, ask)
+        await self.session.start(sandbox=sandbox)
+        return self.session
+
+    async def do(
+        self,
+        lines: Sequence[Line],
+        task: str = "fix it",
+        *,
+        n_ctx: int = 8192,
+        chunk: int = 4,
+        sandbox: Any = "off",
+        ask: Callable[[str], bool] | None = None,
+        check: str = "",
+        attach: tuple[Path, ...] = (),
+        sampling: Sampling | None = None,
+        **limits: Any,
+    ) -> TurnEnded:
+        session = await self.open(lines, n_ctx=n_ctx, chunk=chunk, sandbox=sandbox, ask=ask)
+        return await session.do(
+            Job(
+                task, session.workspace, attach, check, Limits(**limits), sampling or Sampling(),
+                sandbox,
+            )
+        )  # fmt: skip
+
+    @staticmethod
+    def block(path: str, text: str) -> str:
+        """A file as a model writes it."""
+        return f"{path}\n```python\n{text}```\n"
+
+    @staticmethod
+    def call(tool: str, **arguments: Any) -> str:
+        body = json.dumps({"name": tool, "arguments": arguments})
+        return f"<tool_call>\n{body}\n</tool_call>"
+
+    @property
+    def logged(self) -> list[Event]:
+        """The events on disk."""
+        assert self.session is not None
+        return read_session(self.state, self.session.log.id)
+
+    @property
+    def log_file(self) -> Path:
+        assert self.session is not None and self.session.log.folder is not None
+        return self.session.log.folder / "events.jsonl"
+
+    def shown(self, *kinds: type[Any]) -> list[Any]:
+        """The events of some kinds, in order."""
+        return [event for event in self.screen.events if isinstance(event, kinds)]
+
+    def put(self, name: str, text: str) -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def read(self, name: str) -> str:
+        return (self.root / name).read_text()
+
+    def names(self) -> list[str]:
+        found = (p for p in self.root.rglob("*") if p.is_file())
+        return sorted(p.relative_to(self.root).as_posix() for p in found)
+
+    def given(self, number: int) -> str:
+        """The text that the model read right before its answer `number`, counted from 0."""
+        asked = self.engine.asked[number]
+        return self.engine.text(asked.request.delta)
+
+    def put_calculator(self) -> str:
+        """A module with a wrong function and its tests; the command that runs them."""
+        self.put("calc.py", WRONG)
+        self.put("test_calc.py", TESTS)
+        return f"{sys.executable} -m unittest -q"
+
+
+RIGHT = """\
+def add(a, b):
+    return a + b
+
+
+def double(a):
+    return 2 * a
+"""
+WRONG = """\
+def add(a, b):
+    return a - b
+
+
+def double(a):
+    return 2 * a
+"""
+TESTS = """\
+import unittest
+
+from calc import add, double
+
+
+class CalcTest(unittest.TestCase):
+    def test_add(self):
+        self.assertEqual(add(2, 3), 5)
+
+    def test_double(self):
+        self.assertEqual(double(4), 8)
+"""
+
+
+@pytest.fixture
+def right() -> str:
+    return RIGHT
+
+
+@pytest.fixture
+def wrong() -> str:
+    return WRONG
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    root = tmp_path / "project"
+    root.mkdir()
+    return Desk(root, tmp_path / "state")
