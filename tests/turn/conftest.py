@@ -164,6 +164,14 @@ class CalcTest(unittest.TestCase):
 """
 
 
+def has_ended(pid: str) -> bool:
+    """Whether the process is gone, or only waits to be collected."""
+    try:
+        return Path(f"/proc/{pid.strip()}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
 @pytest.fixture
 def right() -> str:
     return RIGHT

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 
+from agent.app import Job
 from agent.dialects.chatml import ChatmlJson
 from agent.dialects.choose import choose_dialect
 from agent.engine.scripted import ScriptedEngine
 from agent.events import CallMade, CallRejected, CallReturned, SessionStarted, TaskGiven, TurnEnded
-
-from .conftest import Desk
+from agent.policy import Policy
+from tests.turn.conftest import Desk
+from tools.sandbox.missing import Missing
 
 
 def test_the_scripted_engine_speaks_chatml() -> None:
@@ -44,17 +47,21 @@ async def test_calls_run_in_order_and_their_results_go_back(desk: Desk) -> None:
 
 async def test_a_file_is_changed_in_a_git_repository(desk: Desk) -> None:
     desk.put("src/a.py", "x = 1\n")
-    for command in ("git init -q", "git add -A", "git -c user.name=a -c user.email=b commit -qm 1"):
-        subprocess.run(command.split(), cwd=desk.root, check=True)
+    for command in ("init -q", "add -A", "-c user.name=a -c user.email=b commit -qm 1"):
+        git(desk, *command.split())
     edit = desk.call("edit", path="src/a.py", old="x = 1", new="x = 2")
     ended = await desk.do([desk.call("read", path="src/a.py"), edit, "Changed."])
-    status = subprocess.run(
-        ["git", "status", "--porcelain"], cwd=desk.root, check=True, capture_output=True, text=True
-    )
-    assert status.stdout == " M src/a.py\n"
+    assert git(desk, "status", "--porcelain") == " M src/a.py\n"
     assert ended.changed == ("src/a.py",)
     diffs = [c.diff for c in desk.shown(CallReturned) if c.diff]
     assert ["-x = 1" in d and "+x = 2" in d for d in diffs] == [True]
+
+
+def git(desk: Desk, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=desk.root, check=True, capture_output=True, text=True
+    )
+    return done.stdout
 
 
 async def test_a_command_runs_in_the_real_sandbox(desk: Desk) -> None:
@@ -117,8 +124,6 @@ async def test_the_same_call_after_a_change_is_a_new_question(desk: Desk) -> Non
 async def test_without_a_sandbox_commands_are_refused(desk: Desk) -> None:
     session = await desk.open([desk.call("shell", command="touch x"), "I could not."])
     no_sandbox(desk)
-    from agent.app import Job
-
     ended = await session.do(Job("run it", session.workspace))
     assert (ended.stop, ended.exit_code) == ("denied", 77)
     assert ended.answer == "I could not."
@@ -128,11 +133,6 @@ async def test_without_a_sandbox_commands_are_refused(desk: Desk) -> None:
 
 def no_sandbox(desk: Desk) -> None:
     """As on a machine without bubblewrap."""
-    from dataclasses import replace
-
-    from agent.policy import Policy
-    from tools.sandbox.missing import Missing
-
     assert desk.session is not None and desk.session._dispatcher is not None
     dispatcher = desk.session._dispatcher
     context = replace(dispatcher.context, sandbox=Missing("bubblewrap is not installed"))
@@ -143,8 +143,6 @@ def no_sandbox(desk: Desk) -> None:
 
 
 async def test_a_person_may_allow_a_command_without_a_sandbox(desk: Desk) -> None:
-    from agent.app import Job
-
     questions: list[str] = []
 
     def ask(command: str) -> bool:

@@ -11,9 +11,8 @@ from agent.app import Job
 from agent.engine.base import Sampling
 from agent.errors import PermissionDenied
 from agent.events import CheckEnded, CheckStarted, Notice
+from tests.turn.conftest import Desk
 from tools.sandbox.missing import Missing
-
-from .conftest import Desk
 
 
 def body(expression: str) -> str:
@@ -21,9 +20,7 @@ def body(expression: str) -> str:
 
 
 @pytest.mark.parametrize("sandbox", ["off", "auto"])
-async def test_a_right_block_passes_and_ends_the_turn(
-    desk: Desk, right: str, sandbox: str
-) -> None:
+async def test_a_right_block_passes_and_ends_the_turn(desk: Desk, right: str, sandbox: str) -> None:
     check = desk.put_calculator()
     said = "The sign is wrong.\n\n" + desk.block("calc.py", right)
     ended = await desk.do([said], check=check, sandbox=sandbox)
@@ -156,7 +153,7 @@ async def test_what_was_not_restored_is_still_told(desk: Desk, right: str) -> No
     assert set(ended.changed) == {"calc.py", "extra.py"}
 
 
-async def test_a_second_task_does_not_undo_the_first(desk: Desk, wrong: str, right: str) -> None:
+async def test_a_second_task_does_not_undo_the_first(desk: Desk, right: str) -> None:
     check = desk.put_calculator()
     made = [desk.block("made.py", "x = 1\n"), "Made."]
     tries = [desk.block("calc.py", body(x)) for x in ("1", "2")]
@@ -194,7 +191,7 @@ async def test_a_check_that_passes_before_the_work_is_run_again_after_it(desk: D
     lines = [desk.block("a.py", "x = (\n"), "Done.", desk.block("a.py", "x = 2\n")]
     ended = await desk.do(lines, "set x to 2", check=check)
     assert not desk.engine.asked[0].constrained
-    assert [c.passed for c in desk.shown(CheckEnded)][0] is True
+    assert desk.shown(CheckEnded)[0].passed
     assert (ended.stop, ended.check_passed, ended.exit_code) == ("check_passed", True, 0)
     assert "SyntaxError" in desk.given(2)
 
@@ -214,6 +211,6 @@ async def test_without_a_sandbox_the_check_is_refused(desk: Desk) -> None:
     assert session._dispatcher is not None
     context = replace(session._dispatcher.context, sandbox=Missing("bubblewrap is missing"))
     session._dispatcher = replace(session._dispatcher, context=context)
-    with pytest.raises(PermissionDenied, match="the check was not run.*bubblewrap is missing"):
+    with pytest.raises(PermissionDenied, match=r"the check was not run.*bubblewrap is missing"):
         await session.do(Job("fix it", session.workspace, check=check))
     assert desk.engine.asked == []
