@@ -18,6 +18,7 @@ from tools.workspace import PathRefused, Workspace
 
 MOST_FILES = 2000
 MOST_LISTED = 40
+MOST_LISTED_CHARS = 1_200
 # A rough number of characters a token of code has; only used to choose, never to fit.
 CHARS_PER_TOKEN = 3.2
 

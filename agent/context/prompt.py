@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import PurePosixPath
 
-from agent.context.project import MOST_LISTED, Shown
+from agent.context.project import MOST_LISTED, MOST_LISTED_CHARS, Shown
 from agent.messages import BadCall
 
 _LANGUAGES = {
@@ -41,8 +41,7 @@ def task_text(
     parts = []
     others = [file for file in files if file not in {s.path for s in shown}]
     if others:
-        more = f", and {len(others) - MOST_LISTED} more" if len(others) > MOST_LISTED else ""
-        parts.append(f"Files in the folder: {', '.join(others[:MOST_LISTED])}{more}")
+        parts.append(f"Files in the folder: {listing(others)}")
     parts += [block(s.path, s.text) for s in shown]
     if failure:
         parts.append(failure_text(check, failure))
@@ -50,6 +49,20 @@ def task_text(
     if note:
         parts.append(note)
     return "\n\n".join(parts)
+
+
+def listing(files: Sequence[str]) -> str:
+    """The first names, as many as fit, and how many there are besides."""
+    shown: list[str] = []
+    room = MOST_LISTED_CHARS
+    for file in files[:MOST_LISTED]:
+        room -= len(file) + 2
+        if room < 0:
+            break
+        shown.append(file)
+    left = len(files) - len(shown)
+    more = [f"and {left} more" if shown else f"{left}"] if left else []
+    return ", ".join([*shown, *more])
 
 
 def failure_text(check: str, failure: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from agent.engine.base import Chunk, EngineInfo, Finished, Piece, Progress, Request
@@ -93,7 +93,7 @@ class ScriptedEngine:
                     tokens += [self._id(piece) for piece in self._pieces(part)]
         return tokens
 
-    async def generate(self, request: Request) -> AsyncIterator[Chunk]:
+    async def generate(self, request: Request) -> AsyncGenerator[Chunk, None]:
         """Stream the script's next line.
 
         Raises:
