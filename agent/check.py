@@ -50,7 +50,7 @@ async def run_check(
     passed = outcome.exit_code == 0 and not outcome.timed_out
     failure = "" if passed else core(outcome.text, most_chars)
     if outcome.timed_out:
-        failure = f"timed out after {timeout_s:.0f} s\n{failure}".rstrip()
+        failure = f"timed out after {timeout_s:g} s\n{failure}".rstrip()
     return CheckResult(command, passed, outcome.exit_code, failure, outcome.seconds)
 
 
