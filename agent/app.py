@@ -77,6 +77,7 @@ class Job:
     sampling: Sampling = field(default_factory=Sampling)
     sandbox: Literal["auto", "off"] = "auto"
     n_ctx: int | None = None
+    tries: int = 8
 
 
 def open_workspace(folder: Path) -> Workspace:
@@ -215,7 +216,7 @@ class Session:
             job.sampling,
             job.check,
             failing=act_first,
-            act_first=act_first,
+            tries=job.tries,
         )
 
 

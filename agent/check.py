@@ -25,11 +25,14 @@ READ_CHARS = 400_000
 
 @dataclass(frozen=True)
 class CheckResult:
+    """What a check said: `failure` is cut to what failed, `failures` counts the failed tests."""
+
     command: str
     passed: bool
     exit_code: int | None
     failure: str
     seconds: float
+    failures: int = 0
 
 
 async def run_check(
@@ -51,12 +54,13 @@ async def run_check(
     failure = "" if passed else core(outcome.text, most_chars)
     if outcome.timed_out:
         failure = f"timed out after {timeout_s:g} s\n{failure}".rstrip()
-    return CheckResult(command, passed, outcome.exit_code, failure, outcome.seconds)
+    count = 0 if passed else max(1, len(failed_tests(outcome.text)))
+    return CheckResult(command, passed, outcome.exit_code, failure, outcome.seconds, count)
 
 
 def core(output: str, most_chars: int = MOST_CHARS) -> str:
     """The part of a failed check's output that says what failed, about `most_chars` long."""
-    found = _pytest(output) or _unittest(output)
+    found = failed_tests(output)
     if not found:
         lines = [line for line in output.rstrip().splitlines() if line.strip()]
         return "\n".join(_short(lines[-MOST_LINES:]))[-most_chars:]
@@ -72,6 +76,11 @@ def _short(lines: list[str]) -> list[str]:
     """Lines cut in their middle, where a long value is least worth."""
     half = LONGEST_LINE // 2
     return [x if len(x) <= LONGEST_LINE else f"{x[:half]} ... {x[-half:]}" for x in lines]
+
+
+def failed_tests(output: str) -> list[str]:
+    """One text for each test that failed; empty for a report of another kind."""
+    return _pytest(output) or _unittest(output)
 
 
 _PYTEST_SECTION = re.compile(r"^_{3,} (?P<name>.+?) _{3,}$", re.M)

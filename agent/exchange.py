@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from agent.dialects.base import CallPart, Dialect, TextPart, UnplacedCode
-from agent.engine.base import Engine, Finished, Progress, Request, Sampling
+from agent.dialects.base import CallPart, Dialect, TextPart, TurnParser, UnplacedCode
+from agent.engine.base import Engine, Finished, Piece, Progress, Request, Sampling
 from agent.events import CallDelta, Event, ModelReplied, TextDelta, WorkProgress
-from agent.messages import BadCall, Message, System, ToolCall, ToolSpec, Usage
+from agent.messages import BadCall, Directive, Message, System, ToolCall, ToolSpec, Usage
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Reply:
     reason: str
     usage: Usage
     start: int
+    tokens: tuple[int, ...] = ()
+    pieces: tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,20 @@ class Ask:
     max_tokens: int
     sampling: Sampling
     must_act: bool = False
+    runners_up: bool = False
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A parser that stands inside a message already."""
+
+    parser: TurnParser
+
+    def begin(self) -> Directive:
+        return None
+
+    def feed(self, text: str) -> Directive:
+        return self.parser.feed(text)
 
 
 class Exchange:
@@ -52,6 +68,7 @@ class Exchange:
         self._emit = emit
         self._ended = True
         self._replies = 0
+        self._carried: list[int] = []  # tokens of an adopted message, not in the log yet
 
     @property
     def tools(self) -> Sequence[ToolSpec]:
@@ -64,22 +81,41 @@ class Exchange:
 
     def delta(self, messages: Sequence[Message]) -> list[int]:
         """The tokens that `messages` would add to the log, generation prompt included."""
-        first = not self._engine.log
+        first = not self._engine.log and not self._carried
         front = self._dialect.front(self._system) if first else []
         behind = self._dialect.delta(messages, first=first, ended=self._ended)
-        return self._engine.tokenize([*front, *behind])
+        return [*self._carried, *self._engine.tokenize([*front, *behind])]
 
     async def reply(self, delta: Sequence[int], ask: Ask) -> Reply:
         """Evaluate `delta` and read the model's next message to its end."""
-        start = len(self._engine.log) + len(delta)
+        self._carried = []
+        return await self._read(delta, ask, [], len(self._engine.log) + len(delta))
+
+    async def branch(self, reply: Reply, kept: Sequence[Piece], token: int, ask: Ask) -> Reply:
+        """Another message in place of `reply`: begin with `kept` and `token`, then go on."""
+        await self._engine.rewind(reply.start + len(kept))
+        begun = [*kept, Piece(token, self._engine.text(token))]
+        return await self._read([token], ask, begun, reply.start)
+
+    async def _read(
+        self, delta: Sequence[int], ask: Ask, begun: Sequence[Piece], start: int
+    ) -> Reply:
         parser = self._dialect.parser(self.tools, must_act=ask.must_act)
-        request = Request(delta, ask.max_tokens, ask.sampling, guide=parser)
+        # What is begun is read again, but steers nothing: it was steered when it was written.
         parts: list[object] = []
+        for piece in begun:
+            parser.feed(piece.text)
+            parts += self._show(parser.take())
+        guide = Begun(parser) if begun else parser
+        request = Request(delta, ask.max_tokens, ask.sampling, guide, ask.runners_up)
+        pieces = list(begun)
         finished = Finished("interrupted", Usage())
         async for chunk in self._engine.generate(request):
             if isinstance(chunk, Progress):
                 self._emit(WorkProgress(chunk.stage, chunk.done, chunk.total))
-            elif isinstance(chunk, Finished):
+            elif isinstance(chunk, Piece):
+                pieces.append(chunk)
+            else:
                 finished = chunk
                 parser.finish()
             parts += self._show(parser.take())
@@ -96,16 +132,18 @@ class Exchange:
             reason=finished.reason,
             usage=finished.usage,
             start=start,
+            tokens=tokens,
+            pieces=tuple(pieces),
         )
 
-    async def take_back(self, reply: Reply) -> list[int]:
-        """Forget `reply` and all behind it; the delta that lets the model answer there again.
+    async def adopt(self, reply: Reply) -> None:
+        """Make `reply` the last message again, after branches of it were tried.
 
-        Only the last token of the prompt is evaluated again, since its logits are gone.
+        Its tokens are evaluated again with the next delta; nothing is rendered again.
         """
-        last = self._engine.log[reply.start - 1]
-        await self._engine.rewind(reply.start - 1)
-        return [last]
+        await self._engine.rewind(reply.start)
+        self._carried = list(reply.tokens)
+        self._ended = reply.reason == "end"
 
     def _show(self, parts: Sequence[object]) -> Sequence[object]:
         for part in parts:

@@ -23,11 +23,10 @@ from agent.events import (
 )
 from agent.exchange import Ask, Exchange, Reply
 from agent.messages import Message, ToolCall, ToolOutput, Usage, User
+from agent.search import Search, inside_code
 
 SAME_CALL = 3  # the same call with the same result so many times ends the turn
 CHECK_S = 300.0  # longer than this a check counts as failed
-RESAMPLES = 4  # so many answers in a row that repeat a failed one end the turn
-ROUNDS = 5  # so many times a small repair is begun anew
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Task:
     sampling: Sampling = field(default_factory=Sampling)
     check: str = ""
     failing: bool = False
-    act_first: bool = False
+    tries: int = 1  # answers to one prompt before the model sees what failed
 
 
 @dataclass
@@ -56,16 +55,21 @@ class Progress:
     nudged: bool = False
     denied: bool = False
     answer: str = ""
-    first: Reply | None = None  # the first answer, as long as only files were written since
-    round: int = 0
-    resampled: int = 0
-    failed_answers: set[str] = field(default_factory=set)
     results: dict[str, int] = field(default_factory=dict)
 
     @property
     def changed(self) -> tuple[str, ...]:
         """Each path that was written, once."""
         return tuple(dict.fromkeys(self.changes))
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """An answer, what its calls brought back, and what the check said."""
+
+    reply: Reply
+    messages: tuple[Message, ...]
+    result: CheckResult
 
 
 class Loop:
@@ -98,55 +102,23 @@ class Loop:
             done.usage.add(reply.usage)
             if reply.reason == "interrupted":
                 return "interrupted"
-            if repeats(reply, done) and done.resampled < RESAMPLES:
-                delta = await self._once_more(done, reply)
-                continue
-            remember(reply, done)
-            before = len(done.changes)
             stop, messages = await self._act(task, done, reply)
             if stop:
                 return stop
-            if done.failing and only_blocks(reply) and len(done.changes) == before:
-                delta = await self._once_more(done, reply)  # it copied what is there
-                continue
-            delta = await self._next(done, messages)
-
-    async def _next(self, done: Progress, messages: list[Message]) -> list[int]:
-        """What the model gets next: the messages, or after a failed repair the task once more."""
-        if done.failing and done.first and len(done.failed_answers) >= 2 * (done.round + 1):
-            return await self._start_over(done, done.first)
-        return self.exchange.delta(messages)
-
-    async def _once_more(self, done: Progress, reply: Reply) -> list[int]:
-        """The reply is one that failed before: ask again, in a way that gives another one."""
-        done.resampled += 1
-        if done.first and reply is not done.first:
-            return await self._start_over(done, done.first)
-        return await self.exchange.take_back(reply)
-
-    async def _start_over(self, done: Progress, first: Reply) -> list[int]:
-        """Restore the files and let the model answer the first prompt again, warmer.
-
-        A small model that failed twice sinks deeper into its own wrong answers. This is done only
-        as long as it did nothing but write files, and costs no prefill.
-        """
-        self.dispatcher.context.workspace.restore()
-        done.round += 1
-        done.changes.clear()
-        self.emit(Notice(f"that did not work: starting over (try {done.round + 1})"))
-        return await self.exchange.take_back(first)
+            delta = self.exchange.delta(messages)
 
     def _ask(self, task: Task, done: Progress, budget: Budget) -> Ask:
         limit = budget.output
         if task.limits.tokens:
             limit = min(limit, max(1, task.limits.tokens - done.usage.generated))
-        must_act = done.failing or (task.act_first and done.turns == 0) or done.nudged
-        return Ask(limit, varied(task.sampling, done), must_act=must_act and not done.denied)
+        must_act = (done.failing or done.nudged) and not done.denied
+        return Ask(limit, task.sampling, must_act, runners_up=done.failing and task.tries > 1)
 
     async def _act(self, task: Task, done: Progress, reply: Reply) -> tuple[str, list[Message]]:
         """Run what the reply asks for: a stop reason, or the messages of the next round."""
         messages: list[Message] = []
         before = len(done.changes)
+        self.dispatcher.context.workspace.begin()
         for i, call in enumerate(reply.calls):
             if task.limits.tool_calls and done.tool_calls >= task.limits.tool_calls:
                 return "tool_calls", messages
@@ -159,7 +131,7 @@ class Loop:
             messages.append(User(bad_call_text(bad, names)))
         if not messages:
             return await self._answered(task, done, reply)
-        if task.check and done.failing and len(done.changes) > before:
+        if task.check and done.failing and (len(done.changes) > before or only_blocks(reply)):
             return await self._checked(task, done, reply, messages)
         return "", messages
 
@@ -182,18 +154,56 @@ class Loop:
     async def _checked(
         self, task: Task, done: Progress, reply: Reply, messages: list[Message]
     ) -> tuple[str, list[Message]]:
-        """Run the user's check; what failed goes back to the model."""
+        """Run the user's check; what failed goes back to the model, after other answers failed."""
         result = await self.check(task.check)
+        if not result.passed and only_blocks(reply) and task.tries > 1:
+            attempt = Attempt(reply, tuple(messages), result)
+            attempt = await self._other_answers(task, done, attempt)
+            reply, messages, result = attempt.reply, list(attempt.messages), attempt.result
         done.check_passed, done.failing = result.passed, not result.passed
         if result.passed:
             done.answer = reply.text or done.answer
             return "check_passed", messages
-        if reply.calls:
-            done.failed_answers.add(signature(reply))
-        if done.round >= ROUNDS and len(done.failed_answers) > ROUNDS + 1:
-            return "check_failed", messages
         text = f"{failure_text(task.check, result.failure)}\n\n{prompt_text('retry')}"
         return "", [*messages, User(text)]
+
+    async def _other_answers(self, task: Task, done: Progress, first: Attempt) -> Attempt:
+        """Try the next likely answers to the same prompt; the first that passes, or the best."""
+        workspace = self.dispatcher.context.workspace
+        search, attempt, best, on_disk = Search(), first, first, first
+        seen = {signature(first.reply)}
+        while not attempt.result.passed and search.tried < task.tries - 1:
+            pieces = attempt.reply.pieces
+            search.add(pieces, inside_code(pieces), attempt.result.failures)
+            branch = search.next()
+            if branch is None or exceeded(task.limits, done):
+                break
+            self.emit(Notice(f"the check failed: trying another answer ({search.tried + 1})"))
+            ask = self._ask(task, done, Budget(self.n_ctx, self.exchange.room))
+            reply = await self.exchange.branch(attempt.reply, branch.kept, branch.token, ask)
+            done.turns += 1
+            done.usage.add(reply.usage)
+            if reply.reason == "interrupted":
+                break
+            if signature(reply) in seen:
+                attempt = replace(attempt, reply=reply)
+                continue
+            seen.add(signature(reply))
+            workspace.restore()
+            messages = [await self._call(c, done, len(reply.calls)) for c in reply.calls]
+            attempt = Attempt(reply, tuple(messages), await self.check(task.check))
+            on_disk = attempt
+            best = min(best, attempt, key=lambda a: a.result.failures)
+        if best is not on_disk or best.reply is not attempt.reply:
+            await self._adopt(best, done)
+        return best
+
+    async def _adopt(self, best: Attempt, done: Progress) -> None:
+        """Bring back the files and the log of an earlier attempt."""
+        self.dispatcher.context.workspace.restore()
+        await self.exchange.adopt(best.reply)
+        for call in best.reply.calls:
+            await self._call(call, done, len(best.reply.calls))
 
     async def check(self, command: str) -> CheckResult:
         self.emit(CheckStarted(command))
@@ -245,27 +255,3 @@ def signature(reply: Reply) -> str:
 def only_blocks(reply: Reply) -> bool:
     """Whether the reply did nothing but write files."""
     return bool(reply.calls) and all(call.form == "block" for call in reply.calls)
-
-
-def repeats(reply: Reply, done: Progress) -> bool:
-    return bool(reply.calls) and signature(reply) in done.failed_answers
-
-
-def remember(reply: Reply, done: Progress) -> None:
-    """Keep the first answer as long as there is nothing to lose in starting over."""
-    done.resampled = 0
-    if done.turns == 1 and only_blocks(reply):
-        done.first = reply
-    elif not only_blocks(reply):
-        done.first = None
-
-
-def varied(sampling: Sampling, done: Progress) -> Sampling:
-    """Sampling for the next answer: as asked for at first, then warmer with each new try."""
-    tries = done.round + done.resampled
-    if tries == 0:
-        return sampling
-    temperature = max(sampling.temperature, min(1.0, 0.5 + 0.1 * tries))
-    return replace(
-        sampling, temperature=temperature, top_k=40, top_p=0.95, seed=len(done.failed_answers)
-    )

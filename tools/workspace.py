@@ -113,10 +113,15 @@ class Workspace:
         _sync_folder(path.parent)
         self.remember(path, data)
 
-    def restore(self) -> list[str]:
-        """Bring back what each file held before the first write; the names of those restored.
+    def begin(self) -> None:
+        """From here on :meth:`restore` brings back the files as they are now."""
+        self._originals.clear()
 
-        A file that somebody else changed meanwhile is left alone.
+    def restore(self) -> list[str]:
+        """Bring back what each file held at :meth:`begin`; the names of those restored.
+
+        Only files that were written through this object. One that somebody else changed meanwhile
+        is left alone.
 
         Raises:
             OSError: a file cannot be written.
@@ -131,7 +136,7 @@ class Workspace:
             else:
                 self.write(path, data)
             restored.append(self.name(path))
-        self._originals.clear()
+        self.begin()
         return restored
 
     def _locate(self, model_path: str) -> tuple[Path, Path]:

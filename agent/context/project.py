@@ -60,6 +60,19 @@ def rank(files: Sequence[str], task: str, failure: str) -> list[tuple[int, str]]
     return sorted(scored, key=lambda item: (-item[0], item[1].count("/"), item[1]))
 
 
+def own_tests(files: Sequence[str], task: str) -> tuple[str, ...]:
+    """Test files that the task does not name: a check is not passed by changing the check."""
+    words = set(re.findall(r"[\w./-]+\w", task))
+    return tuple(
+        file
+        for file in files
+        if _TEST_FILE.search(file) and file not in words and Path(file).name not in words
+    )
+
+
+_TEST_FILE = re.compile(r"(^|/)(tests?/|test_[^/]*$|[^/]*[._]test\.[^/]*$|[^/]*\.spec\.[^/]*$)")
+
+
 def read_shown(workspace: Workspace, path: str, most_chars: int) -> Shown | None:
     """The file's text, remembered as read; None when it is too long, binary or unreadable."""
     try:

@@ -39,8 +39,8 @@ def act_grammar() -> str:
     """
     return r"""
 start: HEAD | TEXT? <tool_call>
-TEXT: /(([^`<\n][^`<\n]{0,400})?\n){1,12}/
-HEAD: /(([^`<\n][^\n]{0,400})?\n){0,12}PATH\n```[a-z+#]{0,12}\n/
+TEXT: /(([^`<\n][^`<\n]{0,400})?\n){1,6}/
+HEAD: /(([^`<\n][^\n]{0,400})?\n){0,6}PATH\n```[a-z+#]{0,12}\n/
 """.replace("PATH", r"([A-Za-z0-9_.-]+\/)*[A-Za-z0-9_.-]+\.[a-z]{1,5}")
 
 

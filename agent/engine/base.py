@@ -47,6 +47,7 @@ class Request:
     max_tokens: int
     sampling: Sampling = field(default_factory=Sampling)
     guide: Guide | None = None
+    runners_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,16 @@ class Progress:
 
 @dataclass(frozen=True)
 class Piece:
-    """A sampled token and the text that it completed (may be '' inside a UTF-8 character)."""
+    """A sampled token and the text that it completed (may be '' inside a UTF-8 character).
+
+    Where it was asked for, `runner_up` is the best other token and `gap` by how much its logit is
+    lower; -1 and infinity elsewhere.
+    """
 
     token: int
     text: str
+    runner_up: int = -1
+    gap: float = float("inf")
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,9 @@ class Engine(Protocol):
         """Every token of the sequence, evaluated or about to be; never rendered again."""
 
     def tokenize(self, segments: Sequence[Segment]) -> list[int]: ...
+
+    def text(self, token: int) -> str:
+        """What one token says; bytes that are no whole character come as U+FFFD."""
 
     def generate(self, request: Request) -> AsyncIterator[Chunk]: ...
 

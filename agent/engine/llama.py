@@ -91,6 +91,11 @@ class LlamaEngine:
         assert self._model is not None
         return [t for s in segments for t in self._model.tokenize(s.text, control=s.control)]
 
+    def text(self, token: int) -> str:
+        """What one token says; bytes that are no whole character come as U+FFFD."""
+        assert self._model is not None
+        return self._model.piece(token).decode("utf-8", "replace")
+
     async def generate(self, request: Request) -> AsyncIterator[Chunk]:
         """Stream one generation; it always ends with a :class:`Finished`.
 

@@ -10,6 +10,8 @@ import codecs
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from agent.engine.base import Chunk, Finished, Piece, Progress, Request
 from agent.engine.constrain import Constrainer, Constraint
 from agent.engine.native import Context, Model
@@ -104,13 +106,14 @@ class LiveSequence:
             if self._interrupted():
                 return "interrupted"
             token = self._sample(sampler, constraint)
+            other = self._runner_up(token) if request.runners_up and not constraint else ()
             self.log.append(token)
             usage.generated += 1
             if self._model.is_end(token):
                 return "end"
             text = decoder.decode(self._model.piece(token))
             directive = guide.feed(text) if guide and text else None
-            emit(Piece(token, text))
+            emit(Piece(token, text, *other))
             if isinstance(directive, Stop):
                 return "stop"
             constraint = self._next_constraint(constraint, token, directive)
@@ -124,6 +127,15 @@ class LiveSequence:
             constraint.mask(self._context.logits())
             token = sampler.sample(self._context)
         return token
+
+    def _runner_up(self, token: int) -> tuple[int, float]:
+        """The best token beside `token`, and how much lower its logit is (about 0.1 ms)."""
+        logits = self._context.logits()
+        chosen = logits[token]
+        logits[token] = -np.inf
+        other = int(np.argmax(logits))
+        logits[token] = chosen
+        return other, float(chosen - logits[other])
 
     def _next_constraint(
         self, current: Constraint | None, token: int, directive: Directive
