@@ -77,7 +77,8 @@ def read_shown(workspace: Workspace, path: str, most_chars: int) -> Shown | None
     """The file's text, remembered as read; None when it is too long, binary or unreadable."""
     try:
         place = workspace.resolve(path)
-        if place.stat().st_size > most_chars * 4:
+        # A pipe would be waited on for ever.
+        if not place.is_file() or place.stat().st_size > most_chars * 4:
             return None
         data = place.read_bytes()
         text = decode(data).text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import PurePosixPath
@@ -29,7 +30,8 @@ def system_text(note: str) -> str:
 def block(path: str, text: str) -> str:
     """A file in the same form in which the model is to write files."""
     suffix = PurePosixPath(path).suffix.lstrip(".")
-    ticks = "````" if "```" in text else "```"
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    ticks = "`" * max(3, longest + 1)
     end = "" if text.endswith("\n") else "\n"
     return f"{path}\n{ticks}{_LANGUAGES.get(suffix, suffix)}\n{text}{end}{ticks}"
 
