@@ -46,8 +46,11 @@ class TurnParser(Protocol):
 
     def feed(self, text: str) -> Directive: ...
 
-    def finish(self) -> None:
-        """The message ended here; what is half-read becomes text or a bad call."""
+    def finish(self, complete: bool = True) -> None:
+        """The message ended here; what is half-read becomes text or a bad call.
+
+        `complete` says that the model ended it, and no limit and no interrupt.
+        """
 
     def take(self) -> list[Part]: ...
 
@@ -68,5 +71,10 @@ class Dialect(Protocol):
         `first` says that only the front stands before it.
         """
 
-    def parser(self, tools: Sequence[ToolSpec], *, must_act: bool = False) -> TurnParser:
-        """A parser for the next message; with `must_act` it has to begin with a call."""
+    def parser(
+        self, tools: Sequence[ToolSpec], *, must_act: bool = False, not_paths: Sequence[str] = ()
+    ) -> TurnParser:
+        """A parser for the next message.
+
+        With `must_act` it has to come to a call soon, and not to the file of one of `not_paths`.
+        """

@@ -1,4 +1,4 @@
-"""ChatML with JSON calls: the prompts of Qwen2.5, Qwen2.5-Coder and Qwen3.
+"""ChatML with JSON calls: the prompts of Qwen2.5 and Qwen2.5-Coder.
 
 Rendering equals the Jinja template inside the GGUF (a golden test compares the two); reading is in
 :mod:`agent.dialects.chatml_parser`.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from agent.dialects import fenced
@@ -30,16 +31,22 @@ _TOOLS_TAIL = """
 For each function call, return a json object with function name and arguments within \
 <tool_call></tool_call> XML tags:
 <tool_call>
-{"name": <function-name>, "arguments": <args-json-object>}
+%s
 </tool_call>"""
+_EXAMPLE = '{"name": <function-name>, "arguments": <args-json-object>}'
 _DEFAULT_SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
 
 
 @dataclass(frozen=True)
 class ChatmlJson:
-    """Qwen2.5's dialect. `blocks`: code travels as fenced blocks instead of inside JSON."""
+    """Qwen2.5's dialect.
+
+    `blocks`: code travels as fenced blocks instead of inside JSON. `double_braces`: the template
+    shows its example of a call in doubled braces, as that of the Coder models does.
+    """
 
     blocks: bool = True
+    double_braces: bool = False
 
     @property
     def system_note(self) -> str:
@@ -49,7 +56,9 @@ class ChatmlJson:
         tools = [t for t in system.tools if not self.blocks or fenced.in_json(t)]
         text = system.text or _DEFAULT_SYSTEM
         if tools:
-            text += _TOOLS_HEAD + "".join(f"\n{_json(declaration(t))}" for t in tools) + _TOOLS_TAIL
+            example = f"{{{_EXAMPLE}}}" if self.double_braces else _EXAMPLE
+            declared = "".join(f"\n{_json(declaration(t))}" for t in tools)
+            text += _TOOLS_HEAD + declared + _TOOLS_TAIL % example
         return [_control("<|im_start|>"), Segment(f"system\n{text}"), _control("<|im_end|>\n")]
 
     def delta(self, messages: Sequence[Message], *, first: bool, ended: bool) -> list[Segment]:
@@ -60,10 +69,12 @@ class ChatmlJson:
             before = messages[i - 1] if i else None
             after = messages[i + 1] if i + 1 < len(messages) else None
             segments += _render(message, before, after)
-        return [*segments, _control("<|im_start|>assistant\n")]
+        return [*_joined(segments), _control("<|im_start|>assistant\n")]
 
-    def parser(self, tools: Sequence[ToolSpec], *, must_act: bool = False) -> TurnParser:
-        return ChatmlParser(tools, blocks=self.blocks, must_act=must_act)
+    def parser(
+        self, tools: Sequence[ToolSpec], *, must_act: bool = False, not_paths: Sequence[str] = ()
+    ) -> TurnParser:
+        return ChatmlParser(tools, blocks=self.blocks, must_act=must_act, not_paths=not_paths)
 
 
 def declaration(tool: ToolSpec) -> dict[str, Any]:
@@ -94,6 +105,15 @@ def _render(message: Message, before: Message | None, after: Message | None) -> 
         Segment(f"{role}\n{message.text}"),
         _control("<|im_end|>\n"),
     ]
+
+
+def _joined(segments: Sequence[Segment]) -> list[Segment]:
+    """Neighbours of one kind as one segment, so that tokens can form across them.
+
+    The template's text between two tool results has such tokens.
+    """
+    groups = groupby(segments, key=lambda segment: segment.control)
+    return [Segment("".join(s.text for s in group), control) for control, group in groups]
 
 
 def _control(text: str) -> Segment:

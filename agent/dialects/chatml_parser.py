@@ -3,289 +3,314 @@
 The template teaches ``<tool_call>``; the Coder models also write the same JSON bare, in a fence or
 inside ``<tools>``, and they write files as a path and a fenced block. Each becomes a call. As soon
 as a call is recognised the grammar of its arguments is switched on.
+
+Here are the states for prose and fences; those for calls in JSON are in
+:mod:`agent.dialects.reading`.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections import deque
 from collections.abc import Sequence
 
 from agent.dialects import fenced, scan
-from agent.dialects.base import CallPart, Part, TextPart, UnplacedCode
-from agent.dialects.grammar import arguments_grammar, call_grammar
-from agent.messages import BadCall, Constrain, Directive, Stop, ToolCall, ToolSpec
+from agent.dialects.base import CallPart, Part, UnplacedCode
+from agent.dialects.reading import JSON_FENCES, TAGS, Done, Peek, State, Turn, open_tag
+from agent.messages import BadCall, Constrain, Directive, Stop, ToolSpec
 
-_TAGS = ("<tool_call>", "<tools>")
-_JSON_FENCES = ("json", "", "tool_call", "tool", "xml")
-_CLOSERS = re.compile(r"\s*(?:</tool_call>|</tools>|```)?\s*")
-_LABEL = re.compile(r"^\s*(?:#|//|--|;|<!--|/\*)\s*(\S+?)\s*(?:-->|\*/)?\s*$")
+# Each step of a state costs its piece's length, so a piece must not be the whole message.
+_PIECE = re.compile(r"[^\n]{0,1023}\n|[^\n]{1,1024}")
+
+
+RESULT = "<tool_response>"
 
 
 class ChatmlParser:
     """A :class:`agent.dialects.base.TurnParser`; one object reads one message."""
 
-    def __init__(self, tools: Sequence[ToolSpec], *, blocks: bool, must_act: bool):
-        self._tools = {tool.name: tool for tool in tools}
-        self._blocks = blocks
-        self._must_act = must_act
-        self._parts: deque[Part] = deque()
-        self._buffer = ""  # not understood yet
-        self._state = self._in_text
-        self._directive: Directive = None
-        self._calls = 0
-        # in_text: lines that look like a path and wait for their block
-        self._path = ""
-        self._held = ""
-        self._mid_line = False
-        # in_json and peek
-        self._form = ""
-        self._json = ""
-        self._name = ""
-        self._scanner = scan.JsonScanner()
-        # in_block and in_code
-        self._block = fenced.FileBlock("", "```")
-        self._code_language = ""
+    def __init__(
+        self,
+        tools: Sequence[ToolSpec],
+        *,
+        blocks: bool,
+        must_act: bool,
+        not_paths: Sequence[str] = (),
+    ):
+        self._turn = Turn(tools, blocks=blocks)
+        self._must_act = must_act and bool(tools)
+        self._not_paths = not_paths
+        self._state: State = Prose(self._turn)
 
     def begin(self) -> Directive:
-        return Constrain(fenced.act_grammar()) if self._must_act and self._blocks else None
+        if not self._must_act:
+            return None
+        return Constrain(fenced.act_grammar(self._not_paths, blocks=self._turn.blocks))
 
     def feed(self, text: str) -> Directive:
-        self._buffer += text
-        self._directive = None
-        while self._state():
-            pass
-        return self._directive
+        self._read(text)
+        return self._turn.take_directive()
+
+    def finish(self, complete: bool = True) -> None:
+        rest = self._state.finish(complete)
+        self._state = Prose(self._turn)
+        if rest:
+            self._turn.strict = True
+            self._read(rest)
+            self._state.finish(complete)
+            self._state = Done()
 
     def take(self) -> list[Part]:
         parts: list[Part] = []
-        while self._parts:
-            parts.append(self._parts.popleft())
+        while self._turn.parts:
+            parts.append(self._turn.parts.popleft())
         return parts
 
-    def finish(self) -> None:
-        if self._state == self._in_block:
-            self._finish_block()
-        elif self._state == self._in_json:
-            self._reject(self._json + self._buffer, "the call was cut off before its end")
-        elif self._state in (self._in_text, self._peek, self._in_code):
-            self._say(self._held + self._json + self._buffer)
-            if self._state == self._in_code:
-                self._parts.append(UnplacedCode(self._code_language))
-        self._buffer = self._held = self._json = ""
-        self._state = self._in_text
+    def _read(self, text: str) -> None:
+        for piece in _PIECE.findall(text):
+            rest = piece
+            while rest:
+                self._state, rest = self._state.feed(rest)
 
-    # --- states: each takes what it can from the buffer and says whether to go on -------------
 
-    def _in_text(self) -> bool:
-        line, newline, rest = self._buffer.partition("\n")
-        tag = _first_tag(line)
-        if tag:
-            before, _, behind = self._buffer.partition(tag)
-            self._say(self._held + before)
-            self._held = self._path = ""
-            self._open_tag(tag, behind)
-            return True
-        if not newline:
-            return self._partial_line(line)
-        self._buffer = rest
-        self._full_line(line)
-        return True
+class Prose:
+    """Text for the user, until a line opens something else.
 
-    def _partial_line(self, line: str) -> bool:
-        """Show what cannot become anything but prose; a JSON object is looked into at once."""
-        if not self._mid_line and line.lstrip().startswith("{"):
-            self._open_peek("bare", self._held)
-            return True
-        keep = len(line) if not self._mid_line and _may_open(line) else _tag_prefix(line)
-        if keep < len(line):
-            self._say(self._held + line[: len(line) - keep])
-            self._held = self._path = ""
-            self._mid_line = True
-            self._buffer = line[len(line) - keep :]
-        return False
+    The beginning of a line is held back while it may become a path, a fence or a tag; a line that
+    is a path waits for its block, over one empty line at most.
+    """
 
-    def _full_line(self, line: str) -> None:
-        found = None if self._mid_line else scan.fence(line)
-        path = "" if self._mid_line else scan.path_in_line(line)
-        self._mid_line = False
-        if found and self._path and self._blocks:
-            self._block = fenced.FileBlock(self._path, found[0])
-            self._held = self._path = ""
-            self._parts.append(CallPart("write", self._block.path, ""))
-            self._state = self._in_block
-        elif found and found[1] in _JSON_FENCES:
-            self._code_language = found[1]
-            self._open_peek("fence", f"{self._held}{line}\n")
-        elif found:
-            self._say(f"{self._held}{line}\n")
-            self._held = self._path = ""
-            self._code_language = found[1]
-            self._state = self._in_label
-        elif path:
-            self._say(self._held)
-            self._path, self._held = path, f"{line}\n"
-        elif not line.strip() and self._path and self._held.count("\n") < 2:
-            self._held += "\n"
-        else:
-            self._say(f"{self._held}{line}\n")
-            self._held = self._path = ""
+    def __init__(self, turn: Turn, *, mid_line: bool = False):
+        self._turn = turn
+        self._mid_line = mid_line
+        self._line = ""  # not understood yet
+        self._path = ""
+        self._held = ""  # the line of `_path` and what follows it
+        self._said = ""  # the last character of this line that was shown
 
-    def _peek(self) -> bool:
-        """An object that may be a call: decide as soon as its head is complete."""
-        self._json += self._buffer
-        self._buffer = ""
-        text = self._json.lstrip()
-        head = scan.CALL_HEAD.match(text)
-        if head:
-            self._held = ""
-            self._name = head["name"]
-            self._state = self._in_json
-            tool = self._tools.get(self._name)
-            if tool:
-                self._directive = Constrain(arguments_grammar(tool), seen=text[head.end() :])
-            self._buffer, self._json = text, ""
-            self._scanner = scan.JsonScanner()
-            return True
-        if scan.may_become_call(text):
-            return False
-        self._state = self._in_code if self._form == "fence" else self._in_text
-        self._mid_line = self._form != "fence"
-        self._buffer, self._json = self._json, ""
-        self._say(self._held)
-        self._held = ""
-        return True
+    def feed(self, text: str) -> tuple[State, str]:
+        """`text` has at most one newline, at its end, unless another state gave it back."""
+        line, newline, rest = text.partition("\n")
+        self._line += line + newline
+        if self._mid_line:
+            return self._in_line(rest)
+        beginning = self._line[: scan.LONGEST_LINE].lstrip()
+        if beginning.startswith("{"):
+            self._say("")
+            return Peek(self._turn, "bare", "", self._mid_line_prose), self._line + rest
+        if self._turn.acted and beginning.startswith(RESULT):
+            self._say("")
+            self._turn.directive = Stop()
+            return Done(), ""
+        if newline and len(self._line) <= scan.LONGEST_LINE + 1:
+            return self._whole_line(rest)
+        if not newline and _may_open(self._line, stops=self._turn.acted):
+            return self, rest
+        return self._in_line(rest)
 
-    def _in_json(self) -> bool:
-        end = self._scanner.feed(self._buffer)
-        taken = self._buffer if end < 0 else self._buffer[:end]
-        self._json += taken
-        self._buffer = self._buffer[len(taken) :]
-        if not self._name and (head := scan.CALL_HEAD.match(self._json.lstrip())):
-            self._name = head["name"]
-        self._parts.append(CallPart(self._name, "", taken))
-        if end < 0:
-            return False
-        self._parts.append(self._read_call(self._json))
-        self._json = self._name = ""
-        self._state = self._after_call
-        return True
+    def _mid_line_prose(self) -> State:
+        return Prose(self._turn, mid_line=True)
 
-    def _after_call(self) -> bool:
-        """Swallow what closes a call; prose behind it would only guess at its result."""
-        closers = _CLOSERS.match(self._buffer)
-        rest = self._buffer[closers.end() :] if closers else self._buffer
-        if not rest or "</tool_call>".startswith(rest) or "</tools>".startswith(rest):
-            return False
-        if rest.startswith(("{", "`")) or any(
-            t.startswith(rest) or rest.startswith(t) for t in _TAGS
-        ):
-            self._buffer = rest
-            self._mid_line = False
-            self._state = self._in_text
-            return True
-        self._buffer = ""
-        self._directive = Stop()
-        return False
-
-    def _in_block(self) -> bool:
-        line, newline, rest = self._buffer.partition("\n")
-        if not newline:
-            return False
-        self._buffer = rest
-        self._parts.append(CallPart("write", self._block.path, f"{line}\n"))
-        if self._block.line(line):
-            self._finish_block()
-        return True
-
-    def _in_label(self) -> bool:
-        """The first line of a block without a path: a comment with only a path names the file."""
-        line, newline, rest = self._buffer.partition("\n")
-        if not newline:
-            return False
-        label = _LABEL.match(line)
-        path = scan.path_in_line(label[1]) if label and self._blocks else ""
-        if path:
-            self._buffer = rest
-            self._block = fenced.FileBlock(path, "```")
-            self._parts.append(CallPart("write", path, ""))
-            self._state = self._in_block
-        else:
-            self._state = self._in_code
-        return True
-
-    def _in_code(self) -> bool:
-        line, newline, rest = self._buffer.partition("\n")
-        if not newline:
-            return False
-        self._buffer = rest
-        self._say(f"{line}\n")
+    def _whole_line(self, rest: str) -> tuple[State, str]:
+        line = self._line
         found = scan.fence(line)
-        if found and not found[1]:
-            self._parts.append(UnplacedCode(self._code_language))
-            self._state = self._in_text
-        return True
+        if found and self._path and self._turn.blocks:
+            return FileBlock(self._turn, self._path, line), rest
+        if found:
+            self._say("")
+            return FirstLine(self._turn, found[1], line), rest
+        if path := scan.path_in_line(line):
+            self._say("")
+            self._path, self._held, self._line = path, line, ""
+            return self, rest
+        if self._path and not line.strip() and self._held.count("\n") < 2:
+            self._held += line
+            self._line = ""
+            return self, rest
+        return self._in_line(rest)
 
-    # --- helpers ---------------------------------------------------------------------------------
+    def _in_line(self, rest: str) -> tuple[State, str]:
+        """Show what is no tag."""
+        line, self._line = self._line, ""
+        self._mid_line = True
+        found = _first_tag(self._said + line)
+        if found:
+            at = found[0] - len(self._said)
+            self._say(line[:at])
+            behind = line[at + len(found[1]) :] + rest
+            return open_tag(self._turn, found[1], self._mid_line_prose), behind
+        if line.endswith("\n"):
+            self._say(line)
+            self._mid_line, self._said = False, ""
+        else:
+            keep = _tag_prefix(line)
+            self._say(line[: len(line) - keep])
+            self._line = line[len(line) - keep :]
+        return self, rest
 
     def _say(self, text: str) -> None:
-        if text:
-            self._parts.append(TextPart(text))
+        """Show what was held, and `text`."""
+        self._turn.say(self._held + text)
+        self._held = self._path = ""
+        self._said = text[-1:] or self._said
 
-    def _reject(self, text: str, reason: str) -> None:
-        self._parts.append(BadCall(text, reason))
-
-    def _open_tag(self, tag: str, behind: str) -> None:
-        self._mid_line = False
-        if tag == "<tools>":
-            self._buffer = behind
-            self._open_peek("tools", tag)
-            return
-        self._form, self._json, self._name = "tag", "", ""
-        self._scanner = scan.JsonScanner()
-        self._buffer = behind
-        self._state = self._in_json
-        self._directive = Constrain(call_grammar(list(self._tools.values())), seen=behind)
-
-    def _open_peek(self, form: str, held: str) -> None:
-        self._form, self._held, self._json, self._path = form, held, "", ""
-        self._mid_line = False
-        self._state = self._peek
-
-    def _finish_block(self) -> None:
-        if self._buffer and self._state == self._in_block:
-            self._block.line(self._buffer)
-        self._calls += 1
-        self._parts.extend(self._block.calls(list(self._tools.values()), str(self._calls)))
-        self._state = self._in_text
-
-    def _read_call(self, text: str) -> ToolCall | BadCall:
-        try:
-            data = json.loads(text, strict=False)
-        except json.JSONDecodeError as error:
-            return BadCall(text, f"this call is not valid JSON ({error.msg} at {error.pos})")
-        arguments = data.get("arguments", data.get("parameters")) if isinstance(data, dict) else 0
-        if not isinstance(arguments, dict) or not isinstance(data.get("name"), str):
-            return BadCall(text, 'a call is {"name": <function-name>, "arguments": <object>}')
-        self._calls += 1
-        return ToolCall(str(self._calls), data["name"], arguments, form=self._form)
+    def finish(self, _complete: bool) -> str:
+        self._say(self._line)
+        return ""
 
 
-def _first_tag(line: str) -> str:
-    found = [(line.index(tag), tag) for tag in _TAGS if tag in line]
-    return min(found)[1] if found else ""
+class FirstLine:
+    """The first line of a block without a path: a call, or a comment that names the file."""
+
+    def __init__(self, turn: Turn, language: str, opener: str):
+        self._turn = turn
+        self._language = language
+        self._opener = opener
+        self._line: list[str] = []
+        self._is_blank = True
+
+    def feed(self, text: str) -> tuple[State, str]:
+        line, newline, rest = text.partition("\n")
+        self._line.append(line + newline)
+        if self._is_blank and line.strip():
+            self._is_blank = False
+            if line.lstrip().startswith("{") and self._language in JSON_FENCES:
+                return Peek(self._turn, "fence", self._opener, self._code), self._text() + rest
+        if not newline:
+            return self, rest
+        path = scan.path_in_comment(self._text()) if self._turn.blocks else ""
+        if path:
+            return FileBlock(self._turn, path, self._opener), rest
+        self._turn.say(self._opener)
+        return self._code(), self._text() + rest
+
+    def _text(self) -> str:
+        return "".join(self._line)
+
+    def _code(self) -> State:
+        return CodeBlock(self._turn, self._language, self._opener)
+
+    def finish(self, _complete: bool) -> str:
+        self._turn.say(self._opener + self._text())
+        if not self._is_blank:
+            self._turn.parts.append(UnplacedCode(self._language))
+        return ""
+
+
+class CodeBlock:
+    """A block without a path: it is shown, and nothing is written."""
+
+    def __init__(self, turn: Turn, language: str, opener: str):
+        self._turn = turn
+        self._language = language
+        prose = language in ("markdown", "md")
+        self._fence = fenced.Fence(opener, prose=prose, strict=turn.strict)
+        self._line: list[str] = []
+
+    def feed(self, text: str) -> tuple[State, str]:
+        line, newline, rest = text.partition("\n")
+        self._line.append(line + newline)
+        if not newline:
+            return self, rest
+        whole = "".join(self._line)
+        self._line.clear()
+        self._turn.say(whole)
+        if not self._fence.closes(whole):
+            return self, rest
+        self._turn.parts.append(UnplacedCode(self._language))
+        return Prose(self._turn), rest
+
+    def finish(self, _complete: bool) -> str:
+        self._turn.say("".join(self._line))
+        self._turn.parts.append(UnplacedCode(self._language))
+        return ""
+
+
+class FileBlock:
+    """The block that belongs to a path."""
+
+    def __init__(self, turn: Turn, path: str, opener: str):
+        self._turn = turn
+        self._path = path
+        self._fence = fenced.Fence(opener, prose=fenced.is_prose(path), strict=turn.strict)
+        self._crlf = opener.endswith("\r\n")
+        self._lines: list[str] = []
+        self._line: list[str] = []
+        self._show("")
+
+    def feed(self, text: str) -> tuple[State, str]:
+        line, newline, rest = text.partition("\n")
+        self._line.append(line + newline)
+        if not newline:
+            return self, rest
+        if not self._take_line():
+            return self, rest
+        self._call(self._content())
+        return Prose(self._turn), rest
+
+    def _take_line(self) -> bool:
+        """Add the line to the block; True when it closed the block instead."""
+        line = "".join(self._line)
+        self._line.clear()
+        if self._fence.closes(line):
+            return True
+        self._lines.append(line)
+        self._show(self._plain(line))
+        return False
+
+    def _plain(self, line: str) -> str:
+        """The line of the file: without the indent of the fence, and with a plain newline."""
+        indent = len(line) - len(line.lstrip(" \t"))
+        line = line[min(indent, self._fence.indent) :].removesuffix("\n")
+        return f"{line.removesuffix(chr(13)) if self._crlf else line}\n"
+
+    def _content(self, end: int | None = None) -> str:
+        return "".join(map(self._plain, self._lines[:end]))
+
+    def finish(self, complete: bool) -> str:
+        """A model that ends its message without the last fence meant the block to end there."""
+        if self._line and self._take_line():
+            self._call(self._content())
+        elif complete and self._fence.missed >= 0:
+            self._call(self._content(self._fence.missed))
+            return "".join(self._lines[self._fence.missed + 1 :])
+        elif complete and self._content().strip():
+            self._call(self._content())
+        else:
+            self._turn.call(BadCall(f"{self._path}\n{self._content()}", self._unfinished()))
+        return ""
+
+    def _unfinished(self) -> str:
+        return (
+            f"the block of {self._path} was cut off before its end, and nothing was written: "
+            "write a smaller file, or change only a part of it with edit"
+        )
+
+    def _call(self, content: str) -> None:
+        tools = list(self._turn.tools.values())
+        for call in fenced.block_calls(self._path, content, tools, self._turn.next_id()):
+            self._turn.call(call)
+
+    def _show(self, text: str) -> None:
+        self._turn.parts.append(CallPart("write", self._path, text))
+
+
+def _first_tag(text: str) -> tuple[int, str] | None:
+    """Where the first tag is and which; one behind a backtick is only talked about."""
+    found = [(m.start(), m[0]) for m in re.finditer("|".join(TAGS), text)]
+    return next(((at, tag) for at, tag in found if text[at - 1 : at] != "`"), None)
 
 
 def _tag_prefix(line: str) -> int:
     """How many characters at the end of `line` could be the beginning of a tag."""
     for size in range(min(len(line), 11), 0, -1):
-        if any(tag.startswith(line[-size:]) for tag in _TAGS):
+        if any(tag.startswith(line[-size:]) for tag in TAGS):
             return size
     return 0
 
 
-def _may_open(line: str) -> bool:
-    """Whether a line that is still being written could become a fence, an object or a path."""
-    bare = line.lstrip()
-    return bare.startswith(("`", "{")) or scan.may_become_path(line)
+def _may_open(line: str, *, stops: bool) -> bool:
+    """Whether a line that is still being written could become a fence, a path or a result."""
+    if len(line) > scan.LONGEST_LINE:
+        return False
+    is_result = stops and RESULT.startswith(line.lstrip())
+    return is_result or scan.may_become_fence(line) or scan.may_become_path(line)

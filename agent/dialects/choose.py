@@ -14,9 +14,9 @@ def choose_dialect(chat_template: str, *, blocks: bool) -> Dialect:
         ModelUnavailable: no family that is known here has such a template.
     """
     is_chatml = "<|im_start|>" in chat_template and "<|im_end|>" in chat_template
-    writes_json = "<tool_call>" in chat_template and '{"name": ' in chat_template.replace("\\", "")
-    if is_chatml and writes_json:
-        return ChatmlJson(blocks=blocks)
+    plain = chat_template.replace("\\", "")
+    if is_chatml and "<tool_call>" in plain and '{"name": ' in plain:
+        return ChatmlJson(blocks=blocks, double_braces='{{"name": <function-name>' in plain)
     raise ModelUnavailable(
         "this model's chat template is of no family that ingle speaks yet (Qwen2.5 and its "
         "relatives): choose another with -m, see `agent models list`"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from agent.dialects import scan
 from agent.messages import BadCall, ToolCall, ToolSpec
 
 NOTE = """\
@@ -21,9 +22,10 @@ print("hello")
 ```
 """
 
-_SECTION = re.compile(
-    r"^<{5,9} ?SEARCH\n(?P<old>.*?)^={5,9}\n(?P<new>.*?)^>{5,9} ?REPLACE *$", re.M | re.S
-)
+
+def in_json(tool: ToolSpec) -> bool:
+    """Whether a model that writes raw blocks still gets the tool declared as JSON."""
+    return not tool.raw
 
 
 def raw_tool(tools: Sequence[ToolSpec], fields: tuple[str, ...]) -> ToolSpec | None:
@@ -31,77 +33,126 @@ def raw_tool(tools: Sequence[ToolSpec], fields: tuple[str, ...]) -> ToolSpec | N
     return next((tool for tool in tools if tool.raw == fields), None)
 
 
-def act_grammar() -> str:
+def act_grammar(not_paths: Sequence[str] = (), *, blocks: bool = True) -> str:
     """Lark: some lines of text, then a path and the opening of its block, or a tagged call.
 
-    A block without a path cannot be opened. The text is bounded: a model that has to act may
-    think aloud first (without it small models copy the old file), and not for ever.
+    A block without a path cannot be opened, nor one for a path in `not_paths`; without `blocks`
+    only the tagged call is left. The text is bounded: a model that has to act may think aloud
+    first, and not for ever.
     """
-    return r"""
-start: HEAD | TEXT? <tool_call>
-TEXT: /(([^`<\n][^`<\n]{0,400})?\n){1,6}/
-HEAD: /(([^`<\n][^\n]{0,400})?\n){0,6}PATH\n```[a-z+#]{0,12}\n/
-""".replace("PATH", r"([A-Za-z0-9_.-]+\/)*[A-Za-z0-9_.-]+\.[a-z]{1,5}")
+    # No ./ and no ../: they would lead around `not_paths`.
+    folders = r"(\.?[\w@+-][\w.@+-]{0,50}\/){0,8}"
+    names = (r"[\w@+-][\w.@+-]{0,60}\.[A-Za-z][A-Za-z0-9]{0,9}", r"\.[a-z]{2,20}")
+    path = f"/{folders}({'|'.join((*names, *scan.BARE_NAMES))})/"
+    if not_paths:
+        # By its beginning: refused only at its end, test_a.py would become test_a.py.js.
+        begun = {re.escape(name[:4]).replace("/", "\\/") for name in not_paths}
+        path += f" & ~/({'|'.join(sorted(begun))}).*/"
+    # Prose begins with a capital letter: so a path that is not allowed is refused at its first
+    # letter, where the model still has another one in mind.
+    text = r"TEXT: /([A-Z][^`<\n]{0,400}\n\n?){1,4}/"
+    head = r"HEAD: /([A-Z][^\n]{0,400}\n\n?){0,4}/ PATH /\n`{3,5}[A-Za-z0-9+#-]{0,16}\n/"
+    if not blocks:
+        return f"start: TEXT? <tool_call>\n{text}\n"
+    return f"start: HEAD | TEXT? <tool_call>\n{text}\n{head}\nPATH: {path}\n"
 
 
-class FileBlock:
-    """One fenced block that belongs to a path, while it is written.
+class Fence:
+    """Tells where a fenced block ends, one line after the other.
 
     A block may hold fences of its own (a README that shows commands): one that names a language
-    opens an inner block, a bare one closes the innermost.
+    opens an inner block, a bare one closes the innermost. In prose a bare fence behind an empty
+    line opens an inner block too, unless `strict` or in a block of more than three backticks.
     """
 
-    def __init__(self, path: str, ticks: str):
-        self.path = path
-        self._ticks = ticks
+    def __init__(self, opener: str, *, prose: bool, strict: bool = False):
+        text = opener.lstrip()
+        self.indent = len(opener) - len(text)
+        self._ticks = _ticks(text)
+        self._guesses = prose and not strict and self._ticks == 3
+        self._after_blank = False
         self._inner = 0
-        self._lines: list[str] = []
-        self._is_prose = path.lower().endswith((".md", ".rst", ".txt"))
+        self._lines = 0
+        self._guess = -1
 
-    def line(self, line: str) -> bool:
-        """Take one complete line without its newline; True when it closed the block."""
-        stripped = line.rstrip()
-        if stripped == self._ticks:
-            if self._inner == 0 and self._opens_inner():
-                self._inner += 1
-            elif self._inner == 0:
-                return True
-            else:
+    def closes(self, line: str) -> bool:
+        """Take one line; True when it is the end of the block."""
+        text = line.strip()
+        is_fence = _ticks(text) >= self._ticks and line.find("`") <= self.indent
+        if is_fence and _ticks(text) == len(text):
+            if self._inner:
                 self._inner -= 1
-        elif stripped.startswith(self._ticks) and re.fullmatch(r"`+[\w+-]+", stripped):
+            elif self._guesses and self._after_blank:
+                self._inner, self._guess = 1, self._lines
+            else:
+                return True
+        elif is_fence and re.fullmatch(r"`+[\w+#-]+", text):
             self._inner += 1
-        self._lines.append(line)
+        if self._inner == 0:
+            self._guess = -1
+        self._after_blank = not text
+        self._lines += 1
         return False
 
-    def _opens_inner(self) -> bool:
-        """In prose a bare fence behind an empty line shows an example; it does not end the file."""
-        return self._is_prose and bool(self._lines) and not self._lines[-1].strip()
+    @property
+    def missed(self) -> int:
+        """The line that was taken for an inner opening and probably closed the block, or -1.
 
-    def content(self) -> str:
-        return "".join(f"{line}\n" for line in self._lines)
-
-    def calls(self, tools: Sequence[ToolSpec], next_id: str) -> list[ToolCall | BadCall]:
-        """What the block means, once it is closed."""
-        content = self.content()
-        sections = list(_SECTION.finditer(content))
-        edit = raw_tool(tools, ("old", "new"))
-        if sections and edit:
-            return [
-                ToolCall(
-                    f"{next_id}{'abcdefghijklmnopqrstuvwxyz'[i % 26]}",
-                    edit.name,
-                    {"path": self.path, "old": found["old"], "new": found["new"]},
-                    form="block",
-                )
-                for i, found in enumerate(sections)
-            ]
-        write = raw_tool(tools, ("content",))
-        if write is None:
-            return [BadCall(self.path, "there is no tool that writes files")]
-        arguments = {"path": self.path, "content": content, "keep_rest": True}
-        return [ToolCall(next_id, write.name, arguments, form="block")]
+        To be asked when the message is over and no line closed the block.
+        """
+        return self._guess
 
 
-def in_json(tool: ToolSpec) -> bool:
-    """Whether a model that writes raw blocks still gets the tool declared as JSON."""
-    return not tool.raw
+def _ticks(text: str) -> int:
+    return len(text) - len(text.lstrip("`"))
+
+
+def is_prose(path: str) -> bool:
+    return path.lower().endswith((".md", ".mdx", ".rst", ".txt")) or path in ("README", "CHANGELOG")
+
+
+def block_calls(
+    path: str, content: str, tools: Sequence[ToolSpec], call_id: str
+) -> list[ToolCall | BadCall]:
+    """What a complete block of a path means."""
+    lines = scan.lines(content)
+    if any(_SEARCH.fullmatch(line) for line in lines):
+        return _edits(path, lines, raw_tool(tools, ("old", "new")), call_id)
+    write = raw_tool(tools, ("content",))
+    if write is None:
+        return [BadCall(f"{path}\n{content}", "there is no tool that writes files")]
+    arguments = {"path": path, "content": content, "keep_rest": True}
+    return [ToolCall(call_id, write.name, arguments, form="block")]
+
+
+_SEARCH = re.compile(r"<{5,9} ?SEARCH\s*")
+_MIDDLE = re.compile(r"={5,9}\s*")
+_REPLACE = re.compile(r">{5,9} ?REPLACE\s*")
+
+
+def _edits(
+    path: str, lines: Sequence[str], edit: ToolSpec | None, call_id: str
+) -> list[ToolCall | BadCall]:
+    """One edit for each section; all or none, so that no half of a change is made."""
+    text = f"{path}\n{''.join(lines)}"
+    if edit is None:
+        return [BadCall(text, "there is no tool that edits files: write the whole file")]
+    calls: list[ToolCall | BadCall] = []
+    marks = (_SEARCH, _MIDDLE, _REPLACE)
+    stage = 0  # the mark that comes next
+    sides: list[list[str]] = [[], [], []]
+    for line in lines:
+        if marks[stage].fullmatch(line):
+            stage = (stage + 1) % 3
+            if stage == 0:
+                arguments = {"path": path, "old": "".join(sides[1]), "new": "".join(sides[2])}
+                number = f"{call_id}.{len(calls) + 1}"
+                calls.append(ToolCall(number, edit.name, arguments, form="block"))
+                sides = [[], [], []]
+        elif stage == 0 and line.strip():
+            return [BadCall(text, "outside of its SEARCH/REPLACE sections the block has text")]
+        else:
+            sides[stage].append(line)
+    if stage:
+        return [BadCall(text, "a section is <<<<<<< SEARCH, old, =======, new, >>>>>>> REPLACE")]
+    return calls

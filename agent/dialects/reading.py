@@ -1,0 +1,250 @@
+"""What the states of a parser share, and the reading of a call that is a JSON object."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from agent.dialects import scan
+from agent.dialects.base import CallPart, Part, TextPart
+from agent.dialects.grammar import arguments_grammar, call_grammar
+from agent.messages import BadCall, Constrain, Directive, Release, Stop, ToolCall, ToolSpec
+
+TAGS = ("<tool_call>", "<tools>")
+JSON_FENCES = ("json", "", "tool_call", "tool", "xml")
+
+
+class State(Protocol):
+    """One way of reading. A state that gives way to another hands it the text it did not take."""
+
+    def feed(self, text: str, /) -> tuple[State, str]:
+        """Take a beginning of `text` (not empty); the state that comes next and what is left."""
+
+    def finish(self, complete: bool, /) -> str:
+        """The message is over. Returns text that has to be read once more as prose, if any."""
+
+
+class Turn:
+    """What was understood of a message so far."""
+
+    def __init__(self, tools: Sequence[ToolSpec], *, blocks: bool):
+        self.tools = {tool.name: tool for tool in tools}
+        self.blocks = blocks
+        self.parts: deque[Part] = deque()
+        self.directive: Directive = None
+        self.acted = False  # a call was read, even if a bad one
+        self.strict = False  # see fenced.Fence
+        self._calls = 0
+        self._seen: list[str] = []
+
+    def say(self, text: str) -> None:
+        if text:
+            self.parts.append(TextPart(text))
+
+    def call(self, call: ToolCall | BadCall) -> None:
+        self.acted = True
+        self.parts.append(call)
+
+    def next_id(self) -> str:
+        self._calls += 1
+        return str(self._calls)
+
+    def constrain(self, lark: str) -> None:
+        self.directive = Constrain(lark)
+        self._seen = []
+
+    def saw(self, text: str, *, before: bool = True) -> None:
+        """Tell a grammar that was switched on in this piece what already follows it.
+
+        `text` comes behind what it was told before; without `before` it is all there is.
+        """
+        if isinstance(self.directive, Constrain):
+            if not before:
+                self._seen.clear()
+            self._seen.append(text)
+
+    def take_directive(self) -> Directive:
+        """The last word on what the engine has to do now."""
+        directive, self.directive = self.directive, None
+        if isinstance(directive, Constrain):
+            return replace(directive, seen="".join(self._seen))
+        return directive
+
+
+def open_tag(turn: Turn, tag: str, fallback: Callable[[], State]) -> State:
+    """The state behind one of TAGS."""
+    if tag == "<tools>":
+        return Peek(turn, "tools", tag, fallback)
+    if turn.tools:
+        turn.constrain(call_grammar(list(turn.tools.values())))
+    return Peek(turn, "tag", tag, fallback)
+
+
+class Peek:
+    """An object that may be a call: decides as soon as its head is complete.
+
+    `held` is what stands before it and is text if it is none; then `fallback` reads on.
+    """
+
+    def __init__(self, turn: Turn, form: str, held: str, fallback: Callable[[], State]):
+        self._turn = turn
+        self._form = form
+        self._held = held
+        self._fallback = fallback
+        self._text = ""
+
+    def feed(self, text: str) -> tuple[State, str]:
+        self._text += text
+        body = self._text[: scan.LONGEST_HEAD].lstrip()
+        if head := self._head(body):
+            return self._open(head["name"], head[0])
+        if len(self._text) <= scan.LONGEST_HEAD and (not body or scan.may_become_call(body)):
+            if self._form == "tag":
+                self._turn.saw(self._text, before=False)
+            return self, ""
+        if self._form == "tag" and body.startswith("{"):
+            return self._open("", "{")
+        if self._form == "tag":
+            self._turn.directive = Release()
+        self._turn.say(self._held)
+        return self._fallback(), self._text
+
+    def _head(self, body: str) -> re.Match[str] | None:
+        """An object with "parameters" may as well declare a function: then the name decides."""
+        head = scan.CALL_HEAD.match(body)
+        if head and head["key"] == "parameters" and head["name"] not in self._turn.tools:
+            return None
+        return head
+
+    def _open(self, name: str, head: str) -> tuple[State, str]:
+        """Hand over to the object that begins with `head`."""
+        size = self._text.index("{") + len(head)
+        if self._form == "tag":
+            self._turn.saw(self._text[:size], before=False)
+        elif tool := self._turn.tools.get(name):
+            self._turn.constrain(arguments_grammar(tool))
+        return JsonCall(self._turn, self._form, name, head), self._text[size:]
+
+    def finish(self, complete: bool) -> str:
+        body = self._text.lstrip()
+        name = scan.NAME_HEAD.match(body)
+        is_meant = bool(body) or not complete if self._form == "tag" else name is not None
+        if is_meant and (name is None or name["name"] in self._turn.tools):
+            self._turn.call(BadCall(self._held + self._text, CUT_OFF))
+        else:
+            self._turn.say(self._held + self._text)
+        return ""
+
+
+CUT_OFF = "the call was cut off before its end"
+
+
+class JsonCall:
+    """The object of a call, up to its closing brace."""
+
+    def __init__(self, turn: Turn, form: str, name: str, head: str):
+        self._turn = turn
+        self._form = form
+        self._name = name
+        self._scanner = scan.JsonScanner()
+        self._scanner.feed(head)
+        self._text = [head]
+        turn.parts.append(CallPart(name, "", head))
+
+    def feed(self, text: str) -> tuple[State, str]:
+        end = self._scanner.feed(text)
+        taken = text if end < 0 else text[:end]
+        self._text.append(taken)
+        self._turn.parts.append(CallPart(self._name, "", taken))
+        if end < 0:
+            self._turn.saw(taken)
+            return self, ""
+        self._turn.call(self._read("".join(self._text)))
+        self._turn.directive = Release()
+        return AfterCall(self._turn, self._form), text[end:]
+
+    def finish(self, _complete: bool) -> str:
+        self._turn.call(BadCall("".join(self._text), CUT_OFF))
+        return ""
+
+    def _read(self, text: str) -> ToolCall | BadCall:
+        try:
+            data = json.loads(text, strict=False)
+            json.dumps(data, ensure_ascii=False).encode()
+        except json.JSONDecodeError as error:
+            return BadCall(text, f"this call is not valid JSON ({error.msg} at {error.pos})")
+        except (ValueError, RecursionError) as error:
+            # Half a surrogate pair, a number of thousands of digits, thousands of brackets.
+            return BadCall(text, f"this call cannot be read ({error})")
+        arguments = data.get("arguments", data.get("parameters")) if isinstance(data, dict) else 0
+        if not isinstance(arguments, dict) or not isinstance(data.get("name"), str):
+            return BadCall(text, 'a call is {"name": <function-name>, "arguments": <object>}')
+        return ToolCall(self._turn.next_id(), data["name"], arguments, form=self._form)
+
+
+_BEHIND = re.compile(r"\s+|</tool_call>|</tools>")
+_OPENER = re.compile(r"```(?P<language>\w*)[ \t]{0,9}\r?\n")
+_OPENER_START = re.compile(r"`{1,2}|```\w{0,20}[ \t]{0,9}\r?")
+_EXPECTED = (*TAGS, "</tool_call>", "</tools>")
+
+
+class AfterCall:
+    """Swallows what closes a call; more calls may follow it.
+
+    Prose would only guess at the call's result, so it ends the message.
+    """
+
+    def __init__(self, turn: Turn, form: str):
+        self._turn = turn
+        self._form = form
+        self._in_fence = form == "fence"
+        self._text = ""
+
+    def feed(self, text: str) -> tuple[State, str]:
+        self._text += text
+        while self._skip():
+            pass
+        text, self._text = self._text, ""
+        if text.startswith("{"):
+            form = "bare" if self._form == "tag" else self._form
+            return Peek(self._turn, form, "", self._stop), text
+        for tag in TAGS:
+            if text.startswith(tag):
+                return open_tag(self._turn, tag, self._stop), text[len(tag) :]
+        opener = _OPENER.match(text)
+        if opener and opener["language"] in JSON_FENCES:
+            return Peek(self._turn, "fence", "", self._stop), text[opener.end() :]
+        if any(t.startswith(text) for t in _EXPECTED) or _OPENER_START.fullmatch(text):
+            self._text = text
+            return self, ""
+        return self._stop(), ""
+
+    def _skip(self) -> bool:
+        """Drop a closer from the text, if it begins with one."""
+        closer = _BEHIND.match(self._text)
+        size = closer.end() if closer else 0
+        if not size and self._in_fence and self._text.startswith("```"):
+            size, self._in_fence = 3, False
+        self._text = self._text[size:]
+        return size > 0
+
+    def _stop(self) -> State:
+        self._turn.directive = Stop()
+        return Done()
+
+    def finish(self, _complete: bool) -> str:
+        return ""
+
+
+class Done:
+    """Nothing counts any more: the message was ended here."""
+
+    def feed(self, _text: str) -> tuple[State, str]:
+        return self, ""
+
+    def finish(self, _complete: bool) -> str:
+        return ""
