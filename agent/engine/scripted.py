@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.engine.base import Chunk, EngineInfo, Finished, Piece, Progress, Request
@@ -46,7 +46,8 @@ class ScriptedEngine:
     """An :class:`agent.engine.base.Engine` that says `lines`, one a request.
 
     A token is at most `chunk` characters, in prompts as in answers; the window has `n_ctx` tokens.
-    Grammars are not obeyed: a script may say what a constrained model could not.
+    `rivals` has the token that nearly was said in place of another one, by their texts. Grammars
+    are not obeyed: a script may say what a constrained model could not.
     """
 
     def __init__(
@@ -56,9 +57,11 @@ class ScriptedEngine:
         n_ctx: int = 8192,
         chunk: int = 4,
         template: str = CHAT_TEMPLATE,
+        rivals: Mapping[str, str] | None = None,
     ):
         self._lines = list(lines)
         self._chunk = chunk
+        self._rivals = dict(rivals or {})
         self._info = EngineInfo("scripted", n_ctx, template, backend="script")
         self._log: list[int] = []
         self._texts: list[tuple[str, bool]] = []
@@ -78,9 +81,12 @@ class ScriptedEngine:
     def log(self) -> Sequence[int]:
         return self._log
 
-    def text(self, tokens: Sequence[int] | None = None) -> str:
+    def text(self, token: int) -> str:
+        return self._texts[token][0]
+
+    def words(self, tokens: Sequence[int] | None = None) -> str:
         """The text of `tokens`, or of the whole log; control tokens show as they are written."""
-        return "".join(self._texts[t][0] for t in (self._log if tokens is None else tokens))
+        return "".join(map(self.text, self._log if tokens is None else tokens))
 
     def tokenize(self, segments: Sequence[Segment]) -> list[int]:
         tokens: list[int] = []
@@ -115,7 +121,7 @@ class ScriptedEngine:
         self._evaluate(usage.prompt)
         yield Progress("prefill", usage.prompt, usage.prompt)
         begin = request.guide.begin() if request.guide else None
-        asked = Asked(request, start, self.text(), isinstance(begin, Constrain), usage=usage)
+        asked = Asked(request, start, self.words(), isinstance(begin, Constrain), usage=usage)
         self.asked.append(asked)
         reason = "length"
         async for chunk in self._decode(asked, min(request.max_tokens, room)):
@@ -123,7 +129,7 @@ class ScriptedEngine:
                 reason = chunk.reason
                 break
             yield chunk
-        said = self.text(self._log[start + len(request.delta) :]).removesuffix(END)
+        said = self.words(self._log[start + len(request.delta) :]).removesuffix(END)
         self.asked[-1] = Asked(request, start, asked.prompt, asked.constrained, said, usage)
         yield Finished(reason, usage)
 
@@ -160,7 +166,8 @@ class ScriptedEngine:
                 yield Finished("end", asked.usage)
                 return
             directive = guide.feed(text) if guide else None
-            yield Piece(token, text)
+            other = self._rivals.get(text) if asked.request.runners_up else None
+            yield Piece(token, text) if other is None else Piece(token, text, self._id(other), 1.0)
             # A model computes on another thread: whoever waits gets its turn between tokens.
             await asyncio.sleep(0)
             if isinstance(directive, Stop):

@@ -6,7 +6,7 @@ import json
 import os
 import select
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,9 @@ class Desk:
         chunk: int = 4,
         sandbox: Any = "off",
         ask: Callable[[str], bool] | None = None,
+        rivals: Mapping[str, str] | None = None,
     ) -> Session:
-        self.engine = ScriptedEngine(lines, n_ctx=n_ctx, chunk=chunk)
+        self.engine = ScriptedEngine(lines, n_ctx=n_ctx, chunk=chunk, rivals=rivals)
         log = SessionLog.create(self.state)
         self.session = Session(self.engine, Workspace(self.root), log, self.screen, ask)
         await self.session.start(sandbox=sandbox)
@@ -73,15 +74,19 @@ class Desk:
         sandbox: Any = "off",
         ask: Callable[[str], bool] | None = None,
         check: str = "",
+        tries: int = 1,
+        rivals: Mapping[str, str] | None = None,
         attach: tuple[Path, ...] = (),
         sampling: Sampling | None = None,
         **limits: Any,
     ) -> TurnEnded:
-        session = await self.open(lines, n_ctx=n_ctx, chunk=chunk, sandbox=sandbox, ask=ask)
+        session = await self.open(
+            lines, n_ctx=n_ctx, chunk=chunk, sandbox=sandbox, ask=ask, rivals=rivals
+        )
         return await session.do(
             Job(
                 task, session.workspace, attach, check, Limits(**limits), sampling or Sampling(),
-                sandbox,
+                sandbox, tries=tries,
             )
         )  # fmt: skip
 
@@ -126,7 +131,7 @@ class Desk:
     def given(self, number: int) -> str:
         """The text that the model read right before its answer `number`, counted from 0."""
         asked = self.engine.asked[number]
-        return self.engine.text(asked.request.delta)
+        return self.engine.words(asked.request.delta)
 
     def put_calculator(self) -> str:
         """A module with a wrong function and its tests; the command that runs them."""

@@ -10,7 +10,7 @@ import pytest
 from agent.app import Job
 from agent.engine.base import Sampling
 from agent.errors import PermissionDenied
-from agent.events import CheckEnded, CheckStarted, Notice
+from agent.events import CallMade, CheckEnded, CheckStarted, Event, Notice
 from tests.turn.conftest import Desk
 from tools.sandbox.missing import Missing
 
@@ -79,7 +79,7 @@ async def test_an_answer_that_repeats_a_failed_one_is_asked_again_warmer(
     assert again.usage.reused == again.start
     assert same.strip() not in again.prompt[-len(same) :]
     # The log has neither the repeated answer nor a trace of it.
-    assert desk.engine.text().count("a * b") <= 1
+    assert desk.engine.words().count("a * b") <= 1
 
 
 async def test_the_same_wrong_answer_for_ever_comes_to_an_end(desk: Desk) -> None:
@@ -104,53 +104,82 @@ async def test_the_users_seed_counts_in_every_try(desk: Desk, right: str) -> Non
     assert not set(seeds[0]) & set(seeds[1])
 
 
-async def test_starting_over_restores_what_was_written(desk: Desk, wrong: str, right: str) -> None:
+TAIL = "\n\n\ndef double(a):\n    return 2 * a\n```\n"
+
+
+async def test_another_answer_takes_the_second_choice(desk: Desk, right: str) -> None:
     check = desk.put_calculator()
-    seen: list[tuple[str, list[str]]] = []
-
-    def fresh(prompt: str) -> str:
-        assert prompt.count("<|im_start|>assistant") == 1
-        seen.append((desk.read("calc.py"), desk.names()))
-        return desk.block("calc.py", right)
-
-    first = desk.block("calc.py", body("1")) + "\n" + desk.block("extra.py", "x = 1\n")
-    ended = await desk.do([first, desk.block("calc.py", body("2")), fresh], check=check)
-    assert seen == [(wrong, ["calc.py", "test_calc.py"])]
-    assert ended.stop == "check_passed"
-    assert ended.changed == ("calc.py",)
-    assert any("starting over" in n.text for n in desk.shown(Notice))
-    again = desk.engine.asked[2]
-    assert again.start + 1 == desk.engine.asked[0].start + len(desk.engine.asked[0].request.delta)
-    assert again.usage is not None and (again.usage.prompt, again.usage.reused) == (1, again.start)
-    assert again.request.sampling.temperature > 0
+    lines = [desk.block("calc.py", body("a * b")), " b" + TAIL]
+    ended = await desk.do(lines, check=check, tries=4, chunk=1, rivals={"*": "+"})
+    assert (ended.stop, ended.exit_code, ended.turns) == ("check_passed", 0, 2)
+    assert desk.read("calc.py") == right
+    again = desk.engine.asked[1]
+    assert again.prompt.endswith("calc.py\n```python\ndef add(a, b):\n    return a +")
+    assert again.usage is not None
+    assert (again.usage.prompt, again.usage.reused) == (1, again.start)
+    assert any("another answer" in n.text for n in desk.shown(Notice))
 
 
-async def test_starting_over_leaves_alone_what_somebody_else_changed(
-    desk: Desk, right: str
+async def test_another_answer_finds_the_files_as_they_were(
+    desk: Desk, wrong: str, right: str
 ) -> None:
     check = desk.put_calculator()
+    seen: list[tuple[str, list[str]]] = []
+    # What is written is restored before the other answer's calls run, so its check sees only it.
+    first = desk.block("extra.py", "x = 1\n") + desk.block("calc.py", body("a * b"))
 
-    def second(_prompt: str) -> str:
-        desk.put("extra.py", "# theirs\n")
-        return desk.block("calc.py", body("2"))
+    def look(event: Event) -> None:
+        if isinstance(event, CallMade) and event.id.startswith("2."):
+            seen.append((desk.read("calc.py"), desk.names()))
 
-    first = desk.block("calc.py", body("1")) + "\n" + desk.block("extra.py", "x = 1\n")
-    ended = await desk.do([first, second, desk.block("calc.py", right)], check=check)
-    assert desk.read("extra.py") == "# theirs\n"
+    desk.screen.on_show = look
+    lines = [first, " b" + TAIL]
+    ended = await desk.do(lines, check=check, tries=2, chunk=1, rivals={"*": "+"})
+    assert seen[0] == (wrong, ["calc.py", "test_calc.py"])
     assert ended.stop == "check_passed"
+    assert desk.read("calc.py") == right
 
 
-async def test_what_was_not_restored_is_still_told(desk: Desk, right: str) -> None:
-    """A file that stays as somebody changed it, after we wrote it, is among the changed ones."""
+async def test_a_file_that_was_taken_back_is_not_among_the_changed(desk: Desk) -> None:
     check = desk.put_calculator()
+    code = "def run():\n    return 1*1\n"
+    first = desk.block("calc.py", body("a / b")) + desk.block("extra.py", code)
 
-    def second(_prompt: str) -> str:
-        desk.put("extra.py", "x = 1\n# and theirs\n")
-        return desk.block("calc.py", body("2"))
+    lines = [first, f" b{TAIL}"]
+    ended = await desk.do(lines, check=check, tries=2, chunk=1, rivals={"/": "+"})
+    assert ended.stop == "check_passed"
+    assert desk.names() == ["calc.py", "test_calc.py"]
+    assert ended.changed == ("calc.py",)
 
-    first = desk.block("calc.py", body("1")) + "\n" + desk.block("extra.py", "x = 1\n")
-    ended = await desk.do([first, second, desk.block("calc.py", right)], check=check)
-    assert set(ended.changed) == {"calc.py", "extra.py"}
+
+async def test_a_branch_of_an_older_answer_is_what_is_written(desk: Desk) -> None:
+    """The log and the file say the same, whichever answer a branch comes from."""
+    check = desk.put_calculator()
+    lines = [desk.block("calc.py", body("a / b % 1")), f" b % 2{TAIL}", f" 0{TAIL}", f" 9{TAIL}"]
+    await desk.do(lines, check=check, tries=3, chunk=1, turns=3, rivals={"/": "*", "%": "-"})
+    prompts = [asked.prompt.rsplit("return ", 1)[-1] for asked in desk.engine.asked[1:3]]
+    assert sorted(prompts) == ["a *", "a / b -"]
+
+
+async def test_the_best_of_several_answers_stays(desk: Desk) -> None:
+    check = desk.put_calculator()
+    # The first fails one test, the other both.
+    lines = [desk.block("calc.py", body("a * b")), " b\n```\n", "I do not know."]
+    worse = {"*": "!"}
+    ended = await desk.do(lines, check=check, tries=2, chunk=1, turns=3, rivals=worse)
+    assert ended.check_passed is False
+    assert desk.read("calc.py") == body("a * b")
+    assert "return a !" not in desk.engine.asked[2].prompt
+    assert "return a * b" in desk.engine.asked[2].prompt
+
+
+async def test_a_command_in_another_answer_is_not_run(desk: Desk) -> None:
+    """What a command did cannot be taken back."""
+    check = desk.put_calculator()
+    rest = f" b{TAIL}{desk.call('shell', command='touch made')}"
+    lines = [desk.block("calc.py", body("a * b")), rest.replace("2 * a", "0"), "I give up."]
+    await desk.do(lines, check=check, tries=2, chunk=1, turns=3, rivals={"*": "/"})
+    assert "made" not in desk.names()
 
 
 async def test_a_second_task_does_not_undo_the_first(desk: Desk, right: str) -> None:

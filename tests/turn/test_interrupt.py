@@ -91,7 +91,7 @@ async def test_the_next_task_goes_on_behind_an_interrupted_answer(desk: Desk) ->
     ended = await session.do(Job("three", session.workspace))
     assert ended.answer == "Hello."
     # The broken message is closed before the next one opens.
-    assert "I begin<|im_end|>\n<|im_start|>user\n" in desk.engine.text()
+    assert "I begin<|im_end|>\n<|im_start|>user\n" in desk.engine.words()
 
 
 async def test_a_call_is_on_disk_before_it_runs(desk: Desk) -> None:

@@ -65,7 +65,7 @@ async def test_a_second_task_goes_on_in_the_same_log(desk: Desk) -> None:
     before = list(desk.engine.log)
     await session.do(Job("second", session.workspace))
     assert list(desk.engine.log[: len(before)]) == before
-    assert desk.engine.text().count("<|im_start|>system") == 1
+    assert desk.engine.words().count("<|im_start|>system") == 1
     assert desk.engine.evaluations == len(desk.engine.log) - 1
     assert desk.given(1).startswith("\n<|im_start|>user\nsecond<|im_end|>\n")
 
@@ -95,7 +95,7 @@ async def test_the_engine_rewinds_and_reuses() -> None:
     assert (await run(engine, "question"))[0] == "abcdefgh"
     assert (len(engine.log), engine.evaluated) == (5, 4)
     await engine.rewind(1)
-    assert engine.text() == "ques"
+    assert engine.words() == "ques"
     text, finished = await run(engine, "t")
     assert text == "QUEST"
     assert (finished.usage.reused, finished.usage.prompt, finished.usage.generated) == (1, 1, 3)

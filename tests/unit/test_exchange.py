@@ -1,0 +1,128 @@
+"""One message of the model: what goes in, what comes out, and taking it back."""
+
+from __future__ import annotations
+
+from agent.dialects.chatml import ChatmlJson
+from agent.engine.base import Sampling
+from agent.engine.scripted import ScriptedEngine
+from agent.events import CallDelta, Event, ModelReplied, TextDelta, WorkProgress
+from agent.exchange import Ask, Exchange
+from agent.messages import Segment, System, ToolSpec, User
+
+WRITE = ToolSpec(
+    "write", "Write.", {"type": "object", "properties": {"path": {}, "content": {}}}, ("content",)
+)
+LOOK = ToolSpec("look", "Look.", {"type": "object", "properties": {}})
+CALL = '<tool_call>\n{"name": "look", "arguments": {}}\n</tool_call>'
+ASK = Ask(1000, Sampling())
+
+
+def exchange(*lines: str, n_ctx: int = 4096) -> tuple[Exchange, ScriptedEngine, list[Event]]:
+    engine = ScriptedEngine(lines, n_ctx=n_ctx)
+    events: list[Event] = []
+    made = Exchange(engine, ChatmlJson(), System("Be kind.", (WRITE, LOOK)), events.append)
+    return made, engine, events
+
+
+async def test_text_and_calls_are_told_apart() -> None:
+    talk, _, _ = exchange(f"I look.\n{CALL}")
+    reply = await talk.reply(talk.delta([User("look")]), ASK)
+    assert reply.text == "I look."
+    assert [(c.name, c.arguments, c.form) for c in reply.calls] == [("look", {}, "tag")]
+    assert (reply.bad, reply.unplaced, reply.reason) == ((), 0, "end")
+
+
+async def test_call_ids_are_unique_in_the_session() -> None:
+    talk, _, _ = exchange(f"{CALL}\n{CALL}", CALL)
+    ids = []
+    for _ in range(2):
+        reply = await talk.reply(talk.delta([User("look")]), ASK)
+        ids += [call.id for call in reply.calls]
+    assert len(set(ids)) == len(ids) == 3
+
+
+async def test_all_is_shown_while_it_is_said_and_then_as_a_whole() -> None:
+    talk, engine, events = exchange("Here.\na.txt\n```\nx\n```\n")
+    reply = await talk.reply(talk.delta([User("go")]), ASK)
+    assert isinstance(events[0], WorkProgress)
+    assert "".join(e.text for e in events if isinstance(e, TextDelta)) == "Here.\n"
+    assert "".join(e.text for e in events if isinstance(e, CallDelta)).startswith("x\n")
+    assert {e.path for e in events if isinstance(e, CallDelta)} == {"a.txt"}
+    last = events[-1]
+    assert isinstance(last, ModelReplied)
+    assert list(last.tokens) == list(engine.log[reply.start :])
+    assert last.usage == reply.usage
+    assert reply.usage.generated == len(last.tokens)
+
+
+async def test_the_front_is_said_once() -> None:
+    talk, engine, _ = exchange("One.", "Two.")
+    for text in ("a", "b"):
+        await talk.reply(talk.delta([User(text)]), ASK)
+    assert engine.words().count("Be kind.") == 1
+    assert '"name": "look"' in engine.asked[0].prompt
+    assert '"name": "write"' not in engine.asked[0].prompt, "files travel as blocks"
+
+
+async def test_a_message_that_did_not_end_is_closed_before_the_next() -> None:
+    talk, engine, _ = exchange("x" * 400, "Two.", "Three.")
+    first = await talk.reply(talk.delta([User("a")]), Ask(5, Sampling()))
+    assert first.reason == "length"
+    await talk.reply(talk.delta([User("b")]), ASK)
+    await talk.reply(talk.delta([User("c")]), ASK)
+    text = engine.words()
+    assert "xxxx<|im_end|>\n<|im_start|>user\nb<|im_end|>\n" in text
+    assert "Two.<|im_end|>\n<|im_start|>user\nc" in text
+
+
+async def test_a_message_branches_without_a_new_prefill() -> None:
+    talk, engine, _ = exchange("Wrong words.", "t.", "More.")
+    wrong = await talk.reply(talk.delta([User("a")]), ASK)
+    before = list(engine.log[: wrong.start])
+    (other,) = engine.tokenize([Segment("Righ")])
+    right = await talk.branch(wrong, wrong.pieces[:0], other, ASK)
+    assert right.text == "Right."
+    assert right.start == wrong.start
+    assert list(engine.log[: right.start]) == before
+    assert (right.usage.prompt, right.usage.reused) == (1, wrong.start)
+    await talk.reply(talk.delta([User("b")]), ASK)
+    assert "Right.<|im_end|>\n<|im_start|>user\nb" in engine.words()
+    assert "Wrong" not in engine.words()
+
+
+async def test_a_branch_of_an_older_message_stands_behind_what_it_keeps() -> None:
+    talk, engine, _ = exchange("one two three", " six", "4")
+    first = await talk.reply(talk.delta([User("a")]), ASK)
+    five, four = engine.tokenize([Segment("five"), Segment("four")])
+    second = await talk.branch(first, first.pieces[:1], five, ASK)
+    assert second.text == "one five six"
+    third = await talk.branch(second, first.pieces[:2], four, ASK)
+    assert third.text == "one two four4"
+    assert engine.words(engine.log[third.start :]) == "one two four4<|im_end|>"
+
+
+async def test_an_earlier_message_is_adopted_as_it_was() -> None:
+    talk, engine, _ = exchange("Good words.", " luck.", "More.")
+    good = await talk.reply(talk.delta([User("a")]), ASK)
+    said = list(engine.log)
+    (other,) = engine.tokenize([Segment("Bad ")])
+    await talk.branch(good, good.pieces[:0], other, ASK)
+    await talk.adopt(good)
+    await talk.reply(talk.delta([User("b")]), ASK)
+    assert list(engine.log[: len(said)]) == said
+    assert "Good words.<|im_end|>\n<|im_start|>user\nb" in engine.words()
+    assert "luck" not in engine.words()
+
+
+async def test_the_room_shrinks_by_what_is_said() -> None:
+    talk, engine, _ = exchange("One.")
+    delta = talk.delta([User("a")])
+    reply = await talk.reply(delta, ASK)
+    assert talk.room == 4096 - len(delta) - reply.usage.generated == 4096 - len(engine.log)
+
+
+async def test_a_model_that_must_act_is_constrained() -> None:
+    talk, engine, _ = exchange("One.", "Two.")
+    await talk.reply(talk.delta([User("a")]), Ask(10, Sampling(), must_act=True))
+    await talk.reply(talk.delta([User("b")]), ASK)
+    assert [asked.constrained for asked in engine.asked] == [True, False]
