@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from agent.check import CheckResult
 from agent.config import Limits
 from agent.context.budget import Budget
-from agent.context.project import Shown, choose, list_files
+from agent.context.project import Shown, choose, list_files, own_tests
 from agent.context.prompt import prompt_text, system_text, task_text
 from agent.dialects.choose import choose_dialect
 from agent.dispatch import Dispatcher
@@ -216,6 +216,7 @@ class Session:
             job.sampling,
             job.check,
             failing=act_first,
+            not_paths=own_tests(files, job.task),
             tries=job.tries,
         )
 

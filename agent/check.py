@@ -54,7 +54,7 @@ async def run_check(
     failure = "" if passed else core(outcome.text, most_chars)
     if outcome.timed_out:
         failure = f"timed out after {timeout_s:g} s\n{failure}".rstrip()
-    count = 0 if passed else max(1, len(failed_tests(outcome.text)))
+    count = 0 if passed else count_failures(outcome.text)
     return CheckResult(command, passed, outcome.exit_code, failure, outcome.seconds, count)
 
 
@@ -76,6 +76,17 @@ def _short(lines: list[str]) -> list[str]:
     """Lines cut in their middle, where a long value is least worth."""
     half = LONGEST_LINE // 2
     return [x if len(x) <= LONGEST_LINE else f"{x[:half]} ... {x[-half:]}" for x in lines]
+
+
+# Tests that did not even start: worse than any number of failed ones.
+NOT_STARTED = 1000
+
+
+def count_failures(output: str) -> int:
+    """How many tests failed; :data:`NOT_STARTED` when they could not be loaded; 1 if unknown."""
+    found = failed_tests(output)
+    broken = any(x.startswith("ERROR collecting") or "_FailedTest" in x for x in found)
+    return NOT_STARTED if broken else max(1, len(found))
 
 
 def failed_tests(output: str) -> list[str]:

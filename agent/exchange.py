@@ -36,6 +36,7 @@ class Ask:
     max_tokens: int
     sampling: Sampling
     must_act: bool = False
+    not_paths: tuple[str, ...] = ()
     runners_up: bool = False
 
 
@@ -100,7 +101,7 @@ class Exchange:
     async def _read(
         self, delta: Sequence[int], ask: Ask, begun: Sequence[Piece], start: int
     ) -> Reply:
-        parser = self._dialect.parser(self.tools, must_act=ask.must_act)
+        parser = self._dialect.parser(self.tools, must_act=ask.must_act, not_paths=ask.not_paths)
         # What is begun is read again, but steers nothing: it was steered when it was written.
         parts: list[object] = []
         for piece in begun:

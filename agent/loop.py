@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from agent.check import CheckResult, run_check
+from agent.check import NOT_STARTED, CheckResult, run_check
 from agent.config import Limits
 from agent.context.budget import Budget, fits
 from agent.context.prompt import bad_call_text, failure_text, prompt_text
@@ -26,6 +26,7 @@ from agent.messages import Message, ToolCall, ToolOutput, Usage, User
 from agent.search import Search, inside_code
 
 SAME_CALL = 3  # the same call with the same result so many times ends the turn
+STALE = 2  # so many repairs of a small model without any progress end the turn
 CHECK_S = 300.0  # longer than this a check counts as failed
 
 
@@ -38,6 +39,7 @@ class Task:
     sampling: Sampling = field(default_factory=Sampling)
     check: str = ""
     failing: bool = False
+    not_paths: tuple[str, ...] = ()  # not to be written while the check fails
     tries: int = 1  # answers to one prompt before the model sees what failed
 
 
@@ -55,6 +57,8 @@ class Progress:
     nudged: bool = False
     denied: bool = False
     answer: str = ""
+    failures: int = NOT_STARTED + 1  # at the last check
+    stale: int = 0  # checks in a row that were no better than the one before
     results: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -112,7 +116,13 @@ class Loop:
         if task.limits.tokens:
             limit = min(limit, max(1, task.limits.tokens - done.usage.generated))
         must_act = (done.failing or done.nudged) and not done.denied
-        return Ask(limit, task.sampling, must_act, runners_up=done.failing and task.tries > 1)
+        return Ask(
+            limit,
+            task.sampling,
+            must_act,
+            task.not_paths if done.failing else (),
+            runners_up=done.failing and task.tries > 1,
+        )
 
     async def _act(self, task: Task, done: Progress, reply: Reply) -> tuple[str, list[Message]]:
         """Run what the reply asks for: a stop reason, or the messages of the next round."""
@@ -161,6 +171,10 @@ class Loop:
             attempt = await self._other_answers(task, done, attempt)
             reply, messages, result = attempt.reply, list(attempt.messages), attempt.result
         done.check_passed, done.failing = result.passed, not result.passed
+        done.stale = 0 if result.failures < done.failures else done.stale + 1
+        done.failures = result.failures
+        if task.tries > 1 and done.stale > STALE:
+            return "check_failed", messages
         if result.passed:
             done.answer = reply.text or done.answer
             return "check_passed", messages
@@ -168,13 +182,16 @@ class Loop:
         return "", [*messages, User(text)]
 
     async def _other_answers(self, task: Task, done: Progress, first: Attempt) -> Attempt:
-        """Try the next likely answers to the same prompt; the first that passes, or the best."""
+        """Try the next likely answers to the same prompt, until one fails less.
+
+        What still fails then goes back with it: a repair in small steps.
+        """
         workspace = self.dispatcher.context.workspace
         search, attempt, best, on_disk = Search(), first, first, first
         seen = {signature(first.reply)}
-        while not attempt.result.passed and search.tried < task.tries - 1:
+        while best is first and search.tried < task.tries - 1:
             pieces = attempt.reply.pieces
-            search.add(pieces, inside_code(pieces), attempt.result.failures)
+            search.add(pieces, inside_code(pieces))
             branch = search.next()
             if branch is None or exceeded(task.limits, done):
                 break

@@ -18,15 +18,12 @@ from agent.engine.base import Piece
 
 # A second choice that is e^5 times less likely than the first is no hesitation.
 MOST_DOUBT = 5.0
-# A failing test weighs as much as this difference of the logits.
-FAILURE = 1.0
 
 
 @dataclass(frozen=True, order=True)
 class Branch:
-    """Keep `kept` pieces of an answer, then take `token`. `cost` sums up the doubts so far."""
+    """Keep `kept` pieces of an answer, then take `token`; `cost` sums up the doubts passed over."""
 
-    priority: float
     cost: float
     number: int
     kept: tuple[Piece, ...] = field(compare=False)
@@ -42,8 +39,8 @@ class Search:
         self._origin = (0, 0.0)  # where the last branch left its answer, and its cost
         self.tried = 0
 
-    def add(self, pieces: Sequence[Piece], inside: Sequence[bool], failures: int) -> None:
-        """An answer failed: `inside` says which of its pieces are code, `failures` how badly.
+    def add(self, pieces: Sequence[Piece], inside: Sequence[bool]) -> None:
+        """An answer failed; `inside` says which of its pieces are code.
 
         Only pieces behind the last branch point are new; the answer's own cost is that of the
         branch that it came from.
@@ -55,8 +52,7 @@ class Search:
                 continue
             self._count += 1
             total = cost + piece.gap
-            priority = total + FAILURE * failures
-            branch = Branch(priority, total, self._count, tuple(pieces[:i]), piece.runner_up)
+            branch = Branch(total, self._count, tuple(pieces[:i]), piece.runner_up)
             heapq.heappush(self._branches, branch)
 
     def next(self) -> Branch | None:

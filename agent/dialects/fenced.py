@@ -41,8 +41,11 @@ def act_grammar(not_paths: Sequence[str] = (), *, blocks: bool = True) -> str:
     first, and not for ever.
     """
     # No ./ and no ../: they would lead around `not_paths`.
-    folders = r"(\.?[\w@+-][\w.@+-]{0,50}\/){0,8}"
-    names = (r"[\w@+-][\w.@+-]{0,60}\.[A-Za-z][A-Za-z0-9]{0,9}", r"\.[a-z]{2,20}")
+    # Without bounds on the lengths and with plain ranges: counted repetitions of Unicode's \w
+    # multiply the states of the lexer until llguidance refuses the grammar.
+    word = r"A-Za-z0-9_@+\u{80}-\u{10FFFF}-"
+    folders = rf"(\.?[{word}][{word}.]*\/)*"
+    names = (rf"[{word}][{word}.]*\.[A-Za-z][A-Za-z0-9]*", r"\.[a-z]+")
     path = f"/{folders}({'|'.join((*names, *scan.BARE_NAMES))})/"
     if not_paths:
         # By its beginning: refused only at its end, test_a.py would become test_a.py.js.
@@ -50,8 +53,8 @@ def act_grammar(not_paths: Sequence[str] = (), *, blocks: bool = True) -> str:
         path += f" & ~/({'|'.join(sorted(begun))}).*/"
     # Prose begins with a capital letter: so a path that is not allowed is refused at its first
     # letter, where the model still has another one in mind.
-    text = r"TEXT: /([A-Z][^`<\n]{0,400}\n\n?){1,4}/"
-    head = r"HEAD: /([A-Z][^\n]{0,400}\n\n?){0,4}/ PATH /\n`{3,5}[A-Za-z0-9+#-]{0,16}\n/"
+    text = r"TEXT: /([A-Z][^`<\n]*\n\n?){1,4}/"
+    head = r"HEAD: /([A-Z][^\n]*\n\n?){0,4}/ PATH /\n`{3,5}[A-Za-z0-9+#-]{0,16}\n/"
     if not blocks:
         return f"start: TEXT? <tool_call>\n{text}\n"
     return f"start: HEAD | TEXT? <tool_call>\n{text}\n{head}\nPATH: {path}\n"

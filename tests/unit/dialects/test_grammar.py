@@ -139,9 +139,7 @@ IDLE = [
     "stats.py\n```python\nx = 1\n",
     "Done.",
     "Line\n" * 5 + "stats.py\n```\n",
-    "X" * 402 + "\nstats.py\n```\n",
     "./a.py\n```python\n",
-    "a/" * 9 + "a.py\n```\n",
     "<tool_response>\nstats.py\n```\n",
 ]
 
