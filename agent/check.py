@@ -50,7 +50,7 @@ async def run_check(
         raise PermissionDenied(f"the check was not run: {error}") from error
     except OSError as error:
         return CheckResult(command, False, None, f"it cannot be started: {error.strerror}", 0.0)
-    passed = outcome.exit_code == 0 and not outcome.timed_out
+    passed = outcome.exit_code == 0
     failure = "" if passed else core(outcome.text, most_chars)
     if outcome.timed_out:
         failure = f"timed out after {timeout_s:g} s\n{failure}".rstrip()

@@ -177,6 +177,11 @@ def test_what_the_new_code_dropped_stays_out() -> None:
     assert keep_rest(old, new).text == new
 
 
+def test_a_parameter_is_no_use_of_a_constant() -> None:
+    new = "def a(items):\n    return items\n"
+    assert keep_rest("items = [1]\n\n\ndef a():\n    return items\n", new).text == new
+
+
 def test_a_property_comes_back_with_its_setter() -> None:
     old = (
         "class A:\n    @property\n    def x(self): return 1\n\n    @x.setter\n"
