@@ -125,7 +125,7 @@ def test_what_only_looks_like_a_call_stays_text(read: Reader, text: str, complet
 def test_blocks_without_a_path_are_counted(read: Reader) -> None:
     text = "First:\n```python\nx\n```\nthen\n```sh\nls\n"
     assert read(text).unplaced == ["python", "sh"]
-    assert read("end\n```").unplaced == []
+    assert read("end\n```\n").unplaced == []
     assert read("```markdown\n# T\n\n```sh\nls\n```\n\n```\no\n```\ne\n```\n").unplaced == [
         "markdown"
     ]
@@ -145,6 +145,7 @@ EVERYTHING = [
     '<tool_call>\n{"arguments": {}, "name": "x"}',
     '{"name": "shell", "arguments": {"command": 3,}}',
     "<tool_call> is a tag",
+    f"a.py\n{' ' * 700}\n{PY}",
 ]
 
 
@@ -355,10 +356,12 @@ def test_a_readme_may_end_with_an_empty_line(read: Reader) -> None:
     assert result.files == {"README.md": f"{README}\n", "a.py": CONTENT}
     assert result.text == "\nAnd:\n\nDone."
     assert read(text, complete=False).bad
+    again = read("README.md\n```md\nx\n\n```\nb.md\n```md\ny\n\n```\nDone.")
+    assert again.files == {"README.md": "x\n\n", "b.md": "y\n\n"} and again.text == "Done."
 
 
 def test_four_backticks_hold_three(read: Reader) -> None:
-    result = read("a.md\n````md\n\n```\nx\n```\n\n````\nDone.")
+    result = read("a.md\n````md\n\n```\nx\n```\n\n````\nDone.", complete=False)
     assert result.files == {"a.md": "\n```\nx\n```\n\n"} and result.text == "Done."
 
 
