@@ -15,7 +15,7 @@ from agent.check import CheckResult
 from agent.config import Limits
 from agent.context.budget import Budget
 from agent.context.project import Shown, choose, list_files, own_tests
-from agent.context.prompt import prompt_text, system_text, task_text
+from agent.context.prompt import is_question, prompt_text, system_text, task_text
 from agent.dialects.choose import choose_dialect
 from agent.dispatch import Dispatcher
 from agent.engine.base import Engine, Sampling
@@ -39,6 +39,7 @@ from tools.sandbox.probe import find_sandbox
 from tools.text import NotText, decode
 from tools.workspace import Workspace
 
+SMALL_MODEL = 3_000_000_000  # bytes of the file
 EXIT_CODES = {
     "answer": ExitCode.DONE,
     "check_passed": ExitCode.DONE,
@@ -77,7 +78,7 @@ class Job:
     sampling: Sampling = field(default_factory=Sampling)
     sandbox: Literal["auto", "off"] = "auto"
     n_ctx: int | None = None
-    tries: int = 8
+    tries: int = 1
 
 
 def open_workspace(folder: Path) -> Workspace:
@@ -99,6 +100,15 @@ def llama_engine(model: ResolvedModel, requested: int | None) -> LlamaEngine:
     size = fit(model.header, available_bytes=memory, gpu=gpu, requested=requested)
     name = model.entry.name if model.entry else model.path.name
     return LlamaEngine(LlamaSettings(model.path, size.n_ctx, physical_cores(), name))
+
+
+def tries_for(model: ResolvedModel) -> int:
+    """How many likely answers to try against a check before the model sees what failed.
+
+    A small model mostly repeats itself when it is told what failed; its second choices are better
+    (`bench.run repairs`). A large one learns from the failure.
+    """
+    return 8 if model.header.file_size < SMALL_MODEL else 1
 
 
 class Session:
@@ -140,7 +150,7 @@ class Session:
             self.consumer.show(WorkProgress(progress.stage, progress.done, progress.total))
 
         probing = asyncio.to_thread(find_sandbox, sandbox)
-        if isinstance(self.engine, LlamaEngine):
+        if isinstance(self.engine, LlamaEngine) and not self.engine.loaded:
             found, _ = await asyncio.gather(probing, self.engine.load(loading))
         else:
             found = await probing
@@ -188,6 +198,10 @@ class Session:
         self.emit(ended)
         return ended
 
+    def _knows(self, file: str) -> bool:
+        path = self.workspace.root / file
+        return self.workspace.was_read(path) and not self.workspace.changed_since_read(path)
+
     async def _prepare(self, job: Job, loop: Loop) -> Task:
         """The prompt: the task, the files that matter, and what the check says before the work."""
         failure: CheckResult | None = None
@@ -197,10 +211,13 @@ class Session:
         attached = [attachment(self.workspace, path) for path in job.attach]
         files = await list_files(self.workspace.root)
         budget = Budget(self.engine.info.n_ctx, self.engine.info.n_ctx)
-        shown = choose(self.workspace, files, job.task, text, budget.attachments)
+        # What the model has seen in this session, and is still so, stands in the window already.
+        unseen = [file for file in files if not self._knows(file)]
+        shown = choose(self.workspace, unseen, job.task, text, budget.attachments)
         named = {item.path for item in attached}
         shown = [*(item for item in shown if item.path not in named), *attached]
-        act_first = bool(job.check) and bool(text)
+        # A small model is told, and made, to act first; a large one knows.
+        act_first = job.tries > 1 and (bool(text) or not is_question(job.task))
         prompt = task_text(
             job.task,
             files=files,
@@ -215,7 +232,8 @@ class Session:
             job.limits,
             job.sampling,
             job.check,
-            failing=act_first,
+            failing=bool(text),
+            act_first=act_first,
             not_paths=own_tests(files, job.task),
             tries=job.tries,
         )

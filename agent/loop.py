@@ -39,6 +39,7 @@ class Task:
     sampling: Sampling = field(default_factory=Sampling)
     check: str = ""
     failing: bool = False
+    act_first: bool = False  # the first answer has to be a call
     not_paths: tuple[str, ...] = ()  # not to be written while the check fails
     tries: int = 1  # answers to one prompt before the model sees what failed
 
@@ -115,7 +116,8 @@ class Loop:
         limit = budget.output
         if task.limits.tokens:
             limit = min(limit, max(1, task.limits.tokens - done.usage.generated))
-        must_act = (done.failing or done.nudged) and not done.denied
+        act_first = task.act_first and done.turns == 0
+        must_act = (done.failing or done.nudged or act_first) and not done.denied
         return Ask(
             limit,
             task.sampling,
@@ -182,16 +184,16 @@ class Loop:
         return "", [*messages, User(text)]
 
     async def _other_answers(self, task: Task, done: Progress, first: Attempt) -> Attempt:
-        """Try the next likely answers to the same prompt, until one fails less.
+        """Try the next likely answers to the same prompt, from those that failed least.
 
-        What still fails then goes back with it: a repair in small steps.
+        The first that passes, or the best.
         """
         workspace = self.dispatcher.context.workspace
         search, attempt, best, on_disk = Search(), first, first, first
         seen = {signature(first.reply)}
-        while best is first and search.tried < task.tries - 1:
+        while not best.result.passed and search.tried < task.tries - 1:
             pieces = attempt.reply.pieces
-            search.add(pieces, inside_code(pieces))
+            search.add(pieces, inside_code(pieces), attempt.result.failures)
             branch = search.next()
             if branch is None or exceeded(task.limits, done):
                 break

@@ -22,8 +22,12 @@ MOST_DOUBT = 5.0
 
 @dataclass(frozen=True, order=True)
 class Branch:
-    """Keep `kept` pieces of an answer, then take `token`; `cost` sums up the doubts passed over."""
+    """Keep `kept` pieces of an answer, then take `token`.
 
+    Ordered by how badly the answer failed that it comes from, then by the doubts passed over.
+    """
+
+    failures: int
     cost: float
     number: int
     kept: tuple[Piece, ...] = field(compare=False)
@@ -39,8 +43,8 @@ class Search:
         self._origin = (0, 0.0)  # where the last branch left its answer, and its cost
         self.tried = 0
 
-    def add(self, pieces: Sequence[Piece], inside: Sequence[bool]) -> None:
-        """An answer failed; `inside` says which of its pieces are code.
+    def add(self, pieces: Sequence[Piece], inside: Sequence[bool], failures: int) -> None:
+        """An answer failed that many tests; `inside` says which of its pieces are code.
 
         Only pieces behind the last branch point are new; the answer's own cost is that of the
         branch that it came from.
@@ -52,7 +56,7 @@ class Search:
                 continue
             self._count += 1
             total = cost + piece.gap
-            branch = Branch(total, self._count, tuple(pieces[:i]), piece.runner_up)
+            branch = Branch(failures, total, self._count, tuple(pieces[:i]), piece.runner_up)
             heapq.heappush(self._branches, branch)
 
     def next(self) -> Branch | None:

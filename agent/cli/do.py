@@ -103,8 +103,9 @@ def _task_text(words: tuple[str, ...]) -> str:
 
 def _run(job: Job, model: str | None, output: str, ephemeral: bool) -> TurnEnded:
     import asyncio
+    from dataclasses import replace
 
-    from agent.app import Session, llama_engine
+    from agent.app import Session, llama_engine, tries_for
     from agent.cli.models import progress_bar
     from agent.config import Folders, is_offline
     from agent.models.catalogue import load_catalogue
@@ -115,6 +116,7 @@ def _run(job: Job, model: str | None, output: str, ephemeral: bool) -> TurnEnded
     name = model or load_catalogue().default
     with progress_bar() as progress:
         found = resolve(name, folders.models, offline=is_offline(), progress=progress)
+    job = replace(job, tries=tries_for(found))
     engine = llama_engine(found, job.n_ctx)
     log = SessionLog.create(None if ephemeral else folders.state)
     consumer = _consumer(output)

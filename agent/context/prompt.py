@@ -67,6 +67,19 @@ def listing(files: Sequence[str]) -> str:
     return ", ".join([*shown, *more])
 
 
+_ASKING = (
+    *("what", "why", "how", "which", "where", "who", "when", "is", "are", "does", "do", "can"),
+    *("explain", "describe", "list", "show", "tell", "say", "summarise", "summarize", "review"),
+    *("find", "search", "run", "read", "compare", "count"),
+)
+
+
+def is_question(task: str) -> bool:
+    """Whether a task asks for an answer rather than for files."""
+    words = task.split(maxsplit=1)
+    return task.rstrip().endswith("?") or (bool(words) and words[0].lower().strip(",:") in _ASKING)
+
+
 def failure_text(check: str, failure: str) -> str:
     return f"`{check}` fails:\n```\n{failure}\n```"
 

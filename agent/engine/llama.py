@@ -54,6 +54,10 @@ class LlamaEngine:
     def log(self) -> Sequence[int]:
         return self._loaded().log
 
+    @property
+    def loaded(self) -> bool:
+        return self._sequence is not None
+
     async def load(self, on_progress: Callable[[Progress], None]) -> None:
         """Load weights and make the context.
 

@@ -1,0 +1,69 @@
+"""The numbers of the README. `python -m bench.run [NAME ...]` prints them and keeps the output.
+
+prompt      tokens of the fixed prompt
+speed       decode and prefill against a bare loop over llama.cpp's C interface, same process
+reuse       tokens evaluated / new tokens over a real session of 10 turns
+start       seconds of `agent --help` and `agent sessions list` above `python -c ''`
+repairs     small broken modules with a failing test, and the example: solved and seconds
+exercism    needs --exercism FILE (JSON lines with instructions, stub and tests)
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import exercism, measures, tasks
+
+OUT = Path(__file__).parent / "out"
+BENCHES: dict[str, Callable[[], None]] = {
+    "prompt": measures.prompt,
+    "speed": measures.speed,
+    "reuse": lambda: asyncio.run(measures.reuse()),
+    "start": measures.start,
+    "repairs": lambda: asyncio.run(tasks.repairs()),
+}
+
+
+class Tee:
+    """stdout that also goes into a file."""
+
+    def __init__(self, path: Path):
+        self._file = path.open("w", encoding="utf-8")
+        self._screen = sys.__stdout__
+
+    def write(self, text: str) -> int:
+        self._file.write(text)
+        self._file.flush()
+        assert self._screen is not None
+        return self._screen.write(text)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHES, "exercism"])
+    parser.add_argument("--exercism", type=Path, help="JSON lines; not part of this repository")
+    arguments = parser.parse_args()
+    names = arguments.names or [*BENCHES, *(["exercism"] if arguments.exercism else [])]
+    OUT.mkdir(exist_ok=True)
+    for name in names:
+        sys.stdout = Tee(OUT / f"{name}.txt")
+        print(f"== {name}")
+        if name == "exercism":
+            if arguments.exercism is None:
+                parser.error("exercism needs --exercism FILE")
+            asyncio.run(exercism.run(exercism.read_rows(arguments.exercism)))
+        else:
+            BENCHES[name]()
+
+
+if __name__ == "__main__":
+    main()
