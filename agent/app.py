@@ -21,16 +21,17 @@ from agent.dispatch import Dispatcher
 from agent.engine.base import Engine, Sampling
 from agent.engine.base import Progress as EngineProgress
 from agent.engine.llama import LlamaEngine, LlamaSettings
-from agent.errors import ConfigError, ExitCode, UsageError
+from agent.errors import ConfigError, ExitCode, IngleError, UsageError
 from agent.events import Event, Notice, SessionStarted, TaskGiven, TurnEnded, WorkProgress
 from agent.exchange import Exchange
-from agent.loop import Loop, Progress, Task
+from agent.loop import Loop
 from agent.messages import System
 from agent.models.fit import fit
 from agent.models.machine import available_memory, physical_cores
 from agent.models.resolve import ResolvedModel
 from agent.policy import Policy
 from agent.session.store import SessionLog
+from agent.turn import Progress, Task
 from tools.base import ToolContext
 from tools.catalog import default_tools
 from tools.output import OutputStore
@@ -51,6 +52,7 @@ EXIT_CODES = {
     "denied": ExitCode.DENIED,
     "check_failed": ExitCode.FAILED,
     "repeated": ExitCode.FAILED,
+    "error": ExitCode.FAILED,
     "interrupted": ExitCode.INTERRUPTED,
 }
 
@@ -188,6 +190,12 @@ class Session:
             stop = "time"
         except (asyncio.CancelledError, BrokenPipeError):
             stop = "interrupted"
+        except IngleError:
+            self._end("error", done)
+            raise
+        return self._end(stop, done)
+
+    def _end(self, stop: str, done: Progress) -> TurnEnded:
         exit_code = EXIT_CODES[stop]
         if done.check_passed is False and exit_code is ExitCode.DONE:
             exit_code = ExitCode.FAILED
@@ -223,7 +231,7 @@ class Session:
             files=files,
             shown=shown,
             check=job.check,
-            failure=text,
+            failure="" if job.tries > 1 else text,
             note=prompt_text("act") if act_first else "",
         )
         self.emit(TaskGiven(job.task, tuple(item.path for item in shown)))

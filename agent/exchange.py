@@ -67,6 +67,7 @@ class Exchange:
         self._dialect = dialect
         self._system = system
         self._emit = emit
+        self._front = len(engine.tokenize(dialect.front(system)))
         self._ended = True
         self._replies = 0
         self._carried: list[int] = []  # tokens of an adopted message, not in the log yet
@@ -78,7 +79,8 @@ class Exchange:
     @property
     def room(self) -> int:
         """Tokens that are free in the window."""
-        return self._engine.info.n_ctx - len(self._engine.log)
+        used = len(self._engine.log) or self._front
+        return self._engine.info.n_ctx - used
 
     def delta(self, messages: Sequence[Message]) -> list[int]:
         """The tokens that `messages` would add to the log, generation prompt included."""
@@ -94,9 +96,21 @@ class Exchange:
 
     async def branch(self, reply: Reply, kept: Sequence[Piece], token: int, ask: Ask) -> Reply:
         """Another message in place of `reply`: begin with `kept` and `token`, then go on."""
-        await self._engine.rewind(reply.start + len(kept))
+        # `kept` may be of an older message than the one in the log.
+        said = self._engine.log[reply.start :]
+        same = next((i for i, p in enumerate(kept) if said[i : i + 1] != [p.token]), len(kept))
+        await self._engine.rewind(reply.start + same)
         begun = [*kept, Piece(token, self._engine.text(token))]
-        return await self._read([token], ask, begun, reply.start)
+        return await self._read([p.token for p in begun[same:]], ask, begun, reply.start)
+
+    async def take_back(self, reply: Reply) -> list[int]:
+        """Forget `reply`; the delta that lets the model answer there again.
+
+        Only the last token of the prompt is evaluated again, since its logits are gone.
+        """
+        last = self._engine.log[reply.start - 1]
+        await self._engine.rewind(reply.start - 1)
+        return [last]
 
     async def _read(
         self, delta: Sequence[int], ask: Ask, begun: Sequence[Piece], start: int
@@ -110,6 +124,7 @@ class Exchange:
         guide = Begun(parser) if begun else parser
         request = Request(delta, ask.max_tokens, ask.sampling, guide, ask.runners_up)
         pieces = list(begun)
+        self._ended = False  # until the model says so
         finished = Finished("interrupted", Usage())
         async for chunk in self._engine.generate(request):
             if isinstance(chunk, Progress):
@@ -118,7 +133,7 @@ class Exchange:
                 pieces.append(chunk)
             else:
                 finished = chunk
-                parser.finish()
+                parser.finish(finished.reason in ("end", "stop"))
             parts += self._show(parser.take())
         self._ended = finished.reason == "end"
         self._replies += 1

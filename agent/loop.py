@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from agent.check import NOT_STARTED, CheckResult, run_check
-from agent.config import Limits
+from agent.check import CheckResult, run_check
 from agent.context.budget import Budget, fits
 from agent.context.prompt import bad_call_text, failure_text, prompt_text
 from agent.dispatch import Dispatcher
-from agent.engine.base import Sampling
 from agent.events import (
     CallMade,
     CallRejected,
@@ -22,59 +20,14 @@ from agent.events import (
     Notice,
 )
 from agent.exchange import Ask, Exchange, Reply
-from agent.messages import Message, ToolCall, ToolOutput, Usage, User
+from agent.messages import Message, ToolCall, ToolOutput, User
 from agent.search import Search, inside_code
+from agent.turn import Attempt, Progress, Task, exceeded, only_blocks, signature, varied
 
 SAME_CALL = 3  # the same call with the same result so many times ends the turn
 STALE = 2  # so many repairs of a small model without any progress end the turn
+RESAMPLES = 4  # so often an answer that repeats a failed one is asked for again, warmer
 CHECK_S = 300.0  # longer than this a check counts as failed
-
-
-@dataclass(frozen=True)
-class Task:
-    """What to do. `check` is a command or ''; `failing` is what it printed before the work."""
-
-    prompt: str
-    limits: Limits
-    sampling: Sampling = field(default_factory=Sampling)
-    check: str = ""
-    failing: bool = False
-    act_first: bool = False  # the first answer has to be a call
-    not_paths: tuple[str, ...] = ()  # not to be written while the check fails
-    tries: int = 1  # answers to one prompt before the model sees what failed
-
-
-@dataclass
-class Progress:
-    """What has happened so far in the turn."""
-
-    started: float = field(default_factory=time.monotonic)
-    turns: int = 0
-    tool_calls: int = 0
-    usage: Usage = field(default_factory=Usage)
-    changes: list[str] = field(default_factory=list)  # paths in the order of the writes
-    failing: bool = False
-    check_passed: bool | None = None
-    nudged: bool = False
-    denied: bool = False
-    answer: str = ""
-    failures: int = NOT_STARTED + 1  # at the last check
-    stale: int = 0  # checks in a row that were no better than the one before
-    results: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def changed(self) -> tuple[str, ...]:
-        """Each path that was written, once."""
-        return tuple(dict.fromkeys(self.changes))
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """An answer, what its calls brought back, and what the check said."""
-
-    reply: Reply
-    messages: tuple[Message, ...]
-    result: CheckResult
 
 
 class Loop:
@@ -107,6 +60,11 @@ class Loop:
             done.usage.add(reply.usage)
             if reply.reason == "interrupted":
                 return "interrupted"
+            if signature(reply) in done.failed and done.resampled < RESAMPLES:
+                done.resampled += 1
+                delta = await self.exchange.take_back(reply)
+                continue
+            done.resampled = 0
             stop, messages = await self._act(task, done, reply)
             if stop:
                 return stop
@@ -116,11 +74,12 @@ class Loop:
         limit = budget.output
         if task.limits.tokens:
             limit = min(limit, max(1, task.limits.tokens - done.usage.generated))
-        act_first = task.act_first and done.turns == 0
-        must_act = (done.failing or done.nudged or act_first) and not done.denied
+        # Only small models are made to act: for a large one it would cut off its thinking.
+        first = task.act_first and done.turns == 0
+        must_act = task.tries > 1 and (done.failing or first) and not done.denied
         return Ask(
             limit,
-            task.sampling,
+            varied(task.sampling, done),
             must_act,
             task.not_paths if done.failing else (),
             runners_up=done.failing and task.tries > 1,
@@ -130,11 +89,12 @@ class Loop:
         """Run what the reply asks for: a stop reason, or the messages of the next round."""
         messages: list[Message] = []
         before = len(done.changes)
+        done.before = list(done.changes)
         self.dispatcher.context.workspace.begin()
-        for i, call in enumerate(reply.calls):
+        for call in reply.calls:
             if task.limits.tool_calls and done.tool_calls >= task.limits.tool_calls:
                 return "tool_calls", messages
-            messages.append(await self._call(call, done, len(reply.calls) - i))
+            messages.append(await self._call(call, done, len(reply.calls)))
             if max(done.results.values(), default=0) >= SAME_CALL:
                 return "repeated", messages
         for bad in reply.bad:
@@ -152,7 +112,7 @@ class Loop:
     ) -> tuple[str, list[Message]]:
         """The model made no call: it is done, or it needs a word."""
         if reply.reason == "length":
-            return "tokens" if task.limits.tokens else "context", []
+            return exceeded(task.limits, done) or "context", []
         if reply.unplaced and not done.nudged and not done.changes:
             done.nudged = True
             return "", [User(prompt_text("unplaced"))]
@@ -180,6 +140,8 @@ class Loop:
         if result.passed:
             done.answer = reply.text or done.answer
             return "check_passed", messages
+        if reply.calls:
+            done.failed.add(signature(reply))
         text = f"{failure_text(task.check, result.failure)}\n\n{prompt_text('retry')}"
         return "", [*messages, User(text)]
 
@@ -188,7 +150,6 @@ class Loop:
 
         The first that passes, or the best.
         """
-        workspace = self.dispatcher.context.workspace
         search, attempt, best, on_disk = Search(), first, first, first
         seen = {signature(first.reply)}
         while not best.result.passed and search.tried < task.tries - 1:
@@ -204,11 +165,11 @@ class Loop:
             done.usage.add(reply.usage)
             if reply.reason == "interrupted":
                 break
-            if signature(reply) in seen:
+            if signature(reply) in seen or not only_blocks(reply):
                 attempt = replace(attempt, reply=reply)
                 continue
             seen.add(signature(reply))
-            workspace.restore()
+            self._restore(done)
             messages = [await self._call(c, done, len(reply.calls)) for c in reply.calls]
             attempt = Attempt(reply, tuple(messages), await self.check(task.check))
             on_disk = attempt
@@ -217,25 +178,31 @@ class Loop:
             await self._adopt(best, done)
         return best
 
+    def _restore(self, done: Progress) -> None:
+        restored = self.dispatcher.context.workspace.restore()
+        new = done.changes[len(done.before) :]
+        done.changes = done.before + [p for p in new if p not in restored]
+
     async def _adopt(self, best: Attempt, done: Progress) -> None:
         """Bring back the files and the log of an earlier attempt."""
-        self.dispatcher.context.workspace.restore()
+        self._restore(done)
         await self.exchange.adopt(best.reply)
         for call in best.reply.calls:
             await self._call(call, done, len(best.reply.calls))
 
     async def check(self, command: str) -> CheckResult:
         self.emit(CheckStarted(command))
-        result = await run_check(command, self.dispatcher.context, CHECK_S)
+        most_chars = Budget(self.n_ctx, self.exchange.room).result_chars(1)
+        result = await run_check(command, self.dispatcher.context, CHECK_S, most_chars)
         self.emit(
             CheckEnded(command, result.passed, result.exit_code, result.failure, result.seconds)
         )
         return result
 
-    async def _call(self, call: ToolCall, done: Progress, calls_left: int) -> ToolOutput:
+    async def _call(self, call: ToolCall, done: Progress, calls: int) -> ToolOutput:
         self.emit(CallMade(call.id, call.name, call.arguments, call.form))
         started = time.monotonic()
-        limit = Budget(self.n_ctx, self.exchange.room).result_chars(calls_left)
+        limit = Budget(self.n_ctx, self.exchange.room).result_chars(calls)
         result, denied = await self.dispatcher.run(call, limit=limit)
         seconds = time.monotonic() - started
         self.emit(
@@ -253,24 +220,3 @@ class Loop:
             key = f"{call.name} {call.arguments!r} {result.text}"
             done.results[key] = done.results.get(key, 0) + 1
         return ToolOutput(call.id, call.name, result.text)
-
-
-def exceeded(limits: Limits, done: Progress) -> str:
-    """The budget that is used up, or ''."""
-    if limits.turns and done.turns >= limits.turns:
-        return "turns"
-    if limits.time_s and time.monotonic() - done.started >= limits.time_s:
-        return "time"
-    if limits.tokens and done.usage.generated >= limits.tokens:
-        return "tokens"
-    return ""
-
-
-def signature(reply: Reply) -> str:
-    """Equal for replies that would do the same."""
-    return "\n".join(f"{call.name} {call.arguments!r}" for call in reply.calls)
-
-
-def only_blocks(reply: Reply) -> bool:
-    """Whether the reply did nothing but write files."""
-    return bool(reply.calls) and all(call.form == "block" for call in reply.calls)

@@ -48,11 +48,8 @@ def workspace(files: dict[str, str]) -> Iterator[Workspace]:
         yield Workspace(Path(folder))
 
 
-def job(task: str, folder: Workspace, *, check: str = "", turns: int = 30) -> Job:
-    return Job(
-        task=task,
-        workspace=folder,
-        check=check,
-        limits=Limits(turns=turns),
-        tries=tries_for(resolved()),
-    )
+def job(
+    task: str, folder: Workspace, *, check: str = "", turns: int = 30, seconds: float = 0
+) -> Job:
+    limits, tries = Limits(turns=turns, time_s=seconds), tries_for(resolved())
+    return Job(task=task, workspace=folder, check=check, limits=limits, tries=tries)

@@ -27,7 +27,7 @@ async def repairs() -> None:
             await session.start(sandbox="off")
             started = time.perf_counter()
             check = f"{sys.executable} -m pytest -q -p no:cacheprovider"
-            ended = await session.do(job(text, folder, check=check))
+            ended = await session.do(job(text, folder, check=check, seconds=120))
             seconds = time.perf_counter() - started
         solved += ended.check_passed is True
         print(

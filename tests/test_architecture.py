@@ -15,7 +15,7 @@ LEVELS: list[set[str]] = [
     {"tools"},
     {"agent.engine", "agent.dialects", "agent.models"},
     {"agent.context", "agent.policy"},
-    {"agent.exchange", "agent.dispatch", "agent.check", "agent.loop"},
+    {"agent.exchange", "agent.dispatch", "agent.check", "agent.search", "agent.turn", "agent.loop"},
     {"agent.session"},
     {"agent.ui"},
     {"agent.app"},

@@ -8,7 +8,7 @@ what was shown.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,13 +61,26 @@ def rank(files: Sequence[str], task: str, failure: str) -> list[tuple[int, str]]
 
 
 def own_tests(files: Sequence[str], task: str) -> tuple[str, ...]:
-    """Test files that the task does not name: a check is not passed by changing the check."""
+    """Beginnings of the paths of test files that the task does not name.
+
+    A check is not passed by changing the check. Beginnings, since a model that is refused only at
+    the end of test_a.py writes test_a.py.js; as short as they can be without touching other files.
+    """
     words = set(re.findall(r"[\w./-]+\w", task))
-    return tuple(
+    tests = [
         file
         for file in files
         if _TEST_FILE.search(file) and file not in words and Path(file).name not in words
-    )
+    ]
+    others = set(files) - set(tests)
+    return tuple(sorted({_beginning(file, others) for file in tests}))
+
+
+def _beginning(path: str, others: Collection[str]) -> str:
+    for length in range(min(4, len(path)), len(path)):
+        if not any(other.startswith(path[:length]) for other in others):
+            return path[:length]
+    return path
 
 
 _TEST_FILE = re.compile(r"(^|/)(tests?/|test_[^/]*$|[^/]*[._]test\.[^/]*$|[^/]*\.spec\.[^/]*$)")

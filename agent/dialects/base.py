@@ -76,5 +76,6 @@ class Dialect(Protocol):
     ) -> TurnParser:
         """A parser for the next message.
 
-        With `must_act` it has to come to a call soon, and not to the file of one of `not_paths`.
+        With `must_act` it has to come to a call soon, and not to a file whose path begins like
+        one of `not_paths`.
         """

@@ -36,9 +36,10 @@ class ChatmlParser:
         must_act: bool,
         not_paths: Sequence[str] = (),
     ):
-        self._turn = Turn(tools, blocks=blocks)
         self._must_act = must_act and bool(tools)
-        self._not_paths = not_paths
+        self._not_paths = tuple(not_paths)
+        ends_before = self._not_paths if self._must_act else None
+        self._turn = Turn(tools, blocks=blocks, ends_before=ends_before)
         self._state: State = Prose(self._turn)
 
     def begin(self) -> Directive:
@@ -118,7 +119,12 @@ class Prose:
         if found:
             self._say("")
             return FirstLine(self._turn, found[1], line), rest
-        if path := scan.path_in_line(line):
+        path = scan.path_in_line(line)
+        if self._turn.is_over(line, path):
+            self._say("")
+            self._turn.directive = Stop()
+            return Done(), ""
+        if path:
             self._say("")
             self._path, self._held, self._line = path, line, ""
             return self, rest

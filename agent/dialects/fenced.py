@@ -24,8 +24,11 @@ print("hello")
 
 
 def in_json(tool: ToolSpec) -> bool:
-    """Whether a model that writes raw blocks still gets the tool declared as JSON."""
-    return not tool.raw
+    """Whether a model that writes raw blocks still gets the tool declared as JSON.
+
+    A whole file is always a block; a small edit is short enough for JSON.
+    """
+    return tool.raw != ("content",)
 
 
 def raw_tool(tools: Sequence[ToolSpec], fields: tuple[str, ...]) -> ToolSpec | None:
@@ -34,11 +37,11 @@ def raw_tool(tools: Sequence[ToolSpec], fields: tuple[str, ...]) -> ToolSpec | N
 
 
 def act_grammar(not_paths: Sequence[str] = (), *, blocks: bool = True) -> str:
-    """Lark: some lines of text, then a path and the opening of its block, or a tagged call.
+    """Lark: a path and the opening of its block, or a tagged call; then free text.
 
-    A block without a path cannot be opened, nor one for a path in `not_paths`; without `blocks`
-    only the tagged call is left. The text is bounded: a model that has to act may think aloud
-    first, and not for ever.
+    Not for a path that begins like one of `not_paths`; without `blocks` only the tagged call is
+    left. Prose is not allowed first: a small model that may not write what it had in mind uses it
+    to recite its prompt.
     """
     # No ./ and no ../: they would lead around `not_paths`.
     # Without bounds on the lengths and with plain ranges: counted repetitions of Unicode's \w
@@ -48,16 +51,12 @@ def act_grammar(not_paths: Sequence[str] = (), *, blocks: bool = True) -> str:
     names = (rf"[{word}][{word}.]*\.[A-Za-z][A-Za-z0-9]*", r"\.[a-z]+")
     path = f"/{folders}({'|'.join((*names, *scan.BARE_NAMES))})/"
     if not_paths:
-        # By its beginning: refused only at its end, test_a.py would become test_a.py.js.
-        begun = {re.escape(name[:4]).replace("/", "\\/") for name in not_paths}
+        begun = {re.escape(name).replace("/", "\\/") for name in not_paths}
         path += f" & ~/({'|'.join(sorted(begun))}).*/"
-    # Prose begins with a capital letter: so a path that is not allowed is refused at its first
-    # letter, where the model still has another one in mind.
-    text = r"TEXT: /([A-Z][^`<\n]*\n\n?){1,4}/"
-    head = r"HEAD: /([A-Z][^\n]*\n\n?){0,4}/ PATH /\n`{3,5}[A-Za-z0-9+#-]{0,16}\n/"
     if not blocks:
-        return f"start: TEXT? <tool_call>\n{text}\n"
-    return f"start: HEAD | TEXT? <tool_call>\n{text}\n{head}\nPATH: {path}\n"
+        return "start: <tool_call>\n"
+    opening = r"/\n`{3,5}[A-Za-z0-9+#-]{0,16}\n/"
+    return f"start: HEAD | <tool_call>\nHEAD: PATH {opening}\nPATH: {path}\n"
 
 
 class Fence:

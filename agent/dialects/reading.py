@@ -29,9 +29,20 @@ class State(Protocol):
 
 
 class Turn:
-    """What was understood of a message so far."""
+    """What was understood of a message so far.
 
-    def __init__(self, tools: Sequence[ToolSpec], *, blocks: bool):
+    `ends_before`, where the model was made to act: after its first call the message ends before
+    prose and before the files whose paths begin so.
+    """
+
+    def __init__(
+        self,
+        tools: Sequence[ToolSpec],
+        *,
+        blocks: bool,
+        ends_before: tuple[str, ...] | None = None,
+    ):
+        self._ends_before = ends_before
         self.tools = {tool.name: tool for tool in tools}
         self.blocks = blocks
         self.parts: deque[Part] = deque()
@@ -44,6 +55,12 @@ class Turn:
     def say(self, text: str) -> None:
         if text:
             self.parts.append(TextPart(text))
+
+    def is_over(self, line: str, path: str) -> bool:
+        """Whether nothing that is worth its time can follow this line outside of a block."""
+        if self._ends_before is None or not self.acted or not line.strip():
+            return False
+        return path.startswith(self._ends_before) if path else True
 
     def call(self, call: ToolCall | BadCall) -> None:
         self.acted = True

@@ -81,7 +81,7 @@ def test_a_conversation_equals_the_template(
     tools = specs if with_tools else ()
     ours = text(dialect.front(System(system, tools)))
     ours += text(dialect.delta(CONVERSATION, first=True, ended=True))
-    declared = [declaration(t) for t in tools if not blocks or not t.raw]
+    declared = [declaration(t) for t in tools if not blocks or t.raw != ("content",)]
     first = [{"role": "system", "content": system}] if system else []
     assert ours == template(CODER, first + [as_dict(m) for m in CONVERSATION], declared)
     assert ('"write"' in ours) == (with_tools and not blocks)

@@ -116,9 +116,7 @@ def test_what_is_no_call_is_refused(accepts: Check, specs: tuple[ToolSpec, ...],
 
 ACTS = [
     "stats.py\n```python\n",
-    "The sum is wrong.\n\nstats.py\n```python\n",
-    "The `median` sorts its argument.\nSo a < b:\n\nstats.py\n```\n",
-    "I say `x`.\nsrc/app/my-mod_2.test.tsx\n```tsx\n",
+    "src/app/my-mod_2.test.tsx\n```tsx\n",
     ".github/workflows/ci.yml\n```yaml\n",
     "Makefile\n```makefile\n",
     "docker/Dockerfile\n```dockerfile\n",
@@ -129,6 +127,8 @@ ACTS = [
     "x.f90\n```f90\n",
 ]
 IDLE = [
+    "The `median` sorts its argument.\nSo a < b:\n\nstats.py\n```\n",
+    "The sum is wrong.\n\nstats.py\n```python\n",
     "Here is the file:\n```python\n",
     "```python\n",
     "stats.py\n\n```python\n",

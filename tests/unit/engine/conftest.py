@@ -11,7 +11,7 @@ from tests.tiny_gguf import build
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights, a real vocabulary layout, a few hundred KB: for mechanics, not for meaning."""
+    """Random weights, a real vocabulary layout: for mechanics, not for meaning."""
     return build(
         tmp_path_factory.mktemp("tiny") / "tiny.gguf", layers=2, embd=64, heads=2, ctx=4096
     )

@@ -1,0 +1,93 @@
+"""One turn as data: what is asked for, what has happened so far, and the questions about both."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+
+from agent.check import NOT_STARTED, CheckResult
+from agent.config import Limits
+from agent.engine.base import Sampling
+from agent.exchange import Reply
+from agent.messages import Message, Usage
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to do. `check` is a command or ''; `failing` is what it printed before the work."""
+
+    prompt: str
+    limits: Limits
+    sampling: Sampling = field(default_factory=Sampling)
+    check: str = ""
+    failing: bool = False
+    act_first: bool = False  # the first answer has to be a call
+    not_paths: tuple[str, ...] = ()  # not to be written while the check fails
+    tries: int = 1  # answers to one prompt before the model sees what failed
+
+
+@dataclass
+class Progress:
+    """What has happened so far in the turn."""
+
+    started: float = field(default_factory=time.monotonic)
+    turns: int = 0
+    tool_calls: int = 0
+    usage: Usage = field(default_factory=Usage)
+    changes: list[str] = field(default_factory=list)  # paths in the order of the writes
+    failing: bool = False
+    check_passed: bool | None = None
+    nudged: bool = False
+    denied: bool = False
+    answer: str = ""
+    failures: int = NOT_STARTED + 1  # at the last check
+    stale: int = 0  # checks in a row that were no better than the one before
+    results: dict[str, int] = field(default_factory=dict)
+    before: list[str] = field(default_factory=list)  # changes when the last answer came
+    failed: set[str] = field(default_factory=set)  # signatures of answers that failed the check
+    resampled: int = 0
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Each path that was written, once."""
+        return tuple(dict.fromkeys(self.changes))
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """An answer, what its calls brought back, and what the check said."""
+
+    reply: Reply
+    messages: tuple[Message, ...]
+    result: CheckResult
+
+
+def exceeded(limits: Limits, done: Progress) -> str:
+    """The budget that is used up, or ''."""
+    if limits.turns and done.turns >= limits.turns:
+        return "turns"
+    if limits.time_s and time.monotonic() - done.started >= limits.time_s:
+        return "time"
+    if limits.tokens and done.usage.generated >= limits.tokens:
+        return "tokens"
+    return ""
+
+
+def signature(reply: Reply) -> str:
+    """Equal for replies that would do the same."""
+    return "\n".join(f"{call.name} {call.arguments!r}" for call in reply.calls)
+
+
+def varied(sampling: Sampling, done: Progress) -> Sampling:
+    """Sampling for the next answer: warmer after one that repeats a failed one."""
+    if not done.resampled:
+        return sampling
+    temperature = max(sampling.temperature, min(1.0, 0.5 + 0.1 * done.resampled))
+    return replace(
+        sampling, temperature=temperature, top_k=40, top_p=0.95, seed=sampling.seed + done.turns
+    )
+
+
+def only_blocks(reply: Reply) -> bool:
+    """Whether the reply did nothing but write files."""
+    return bool(reply.calls) and all(call.form == "block" for call in reply.calls)

@@ -1,0 +1,224 @@
+"""The real command with a real model, as a user starts it: work, output forms, faults, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from agent.config import Folders
+
+AGENT = str(Path(sys.executable).with_name("agent"))
+BROKEN = "def double(number):\n    return number + number + 1\n"
+TESTS = (
+    "import unittest\nfrom double import double\n\n\nclass T(unittest.TestCase):\n"
+    "    def test_double(self):\n        self.assertEqual(double(4), 8)\n"
+)
+CHECK = "python3 -m unittest -q"
+WriteFiles = Callable[[dict[str, str]], Path]
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """A home of its own; the models stay where they are."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "INGLE_"))}
+    home = tmp_path / "home"
+    home.mkdir()
+    return {**kept, "HOME": str(home), "INGLE_MODELS": str(Folders.from_env().models)}
+
+
+def run(
+    environment: dict[str, str], folder: Path, *arguments: str, piped: str = ""
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [AGENT, "do", *arguments],
+        cwd=folder,
+        env=environment,
+        input=piped,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_failing_test_is_repaired_by_the_default_model(
+    environment: dict[str, str], write_files: WriteFiles, default_model: Path
+) -> None:
+    folder = write_files({"double.py": BROKEN, "test_double.py": TESTS})
+    done = run(
+        environment, folder, "Fix double.py.", "-m", str(default_model), "--check", CHECK,
+        "--ctx", "4096", "--output", "json",
+    )  # fmt: skip
+    result = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert result["check"]["passed"] is True
+    assert result["changed"] == ["double.py"]
+    assert (folder / "test_double.py").read_text("utf-8") == TESTS
+    check = subprocess.run([sys.executable, "-m", "unittest", "-q"], cwd=folder, check=False)
+    assert check.returncode == 0
+    listed = subprocess.run(
+        [AGENT, "sessions", "list", "--json"], env=environment, capture_output=True, text=True
+    )
+    assert json.loads(listed.stdout.splitlines()[0])["stop"] == "check_passed"
+
+
+def test_every_event_is_one_line_of_stream_json(
+    environment: dict[str, str], write_files: WriteFiles, small_model: Path
+) -> None:
+    folder = write_files({"notes.txt": "ingle is the fire at home\n"})
+    done = run(
+        environment, folder, "-", "-m", str(small_model), "--ctx", "2048", "--max-tokens", "60",
+        "--output", "stream-json", piped="What does notes.txt say?",
+    )  # fmt: skip
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    kinds = [event["type"] for event in events]
+    assert kinds[:2] == ["session_started", "task_given"]
+    assert kinds[-1] == "turn_ended"
+    assert events[1]["text"] == "What does notes.txt say?"
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_an_unknown_model_names_the_nearest(environment: dict[str, str], tmp_path: Path) -> None:
+    done = run(environment, tmp_path, "hello", "-m", "qwen2.5-coder-1.5")
+    assert done.returncode == 2
+    assert "qwen2.5-coder-1.5b" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_missing_model_while_offline(environment: dict[str, str], tmp_path: Path) -> None:
+    nowhere = {**environment, "INGLE_MODELS": str(tmp_path / "none"), "INGLE_OFFLINE": "1"}
+    done = run(nowhere, tmp_path, "hello")
+    assert done.returncode == 69
+    assert "agent models pull" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ([], 2, "task is empty"),
+        (["   "], 2, "task is empty"),
+        (["hello", "--dir", "/nonexistent"], 2, "not a folder"),
+        (["hello", "--max-tiem", "5m"], 2, "--max-time"),
+        (["hello", "--max-time", "soon"], 2, "45s"),
+        (["hello", "--ctx", "9999999"], 2, "context"),
+        (["hello", "-f", "no-such-file"], 2, "no-such-file"),
+    ],
+)
+def test_bad_input_is_one_line_and_a_code(
+    environment: dict[str, str],
+    tmp_path: Path,
+    small_model: Path,
+    arguments: list[str],
+    code: int,
+    words: str,
+) -> None:
+    done = run(environment, tmp_path, *arguments, "-m", str(small_model))
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len([line for line in done.stderr.splitlines() if line.startswith("agent: error")]) == 1
+
+
+def test_a_file_that_is_no_model_is_named(environment: dict[str, str], tmp_path: Path) -> None:
+    page = tmp_path / "model.gguf"
+    page.write_text("<!doctype html><html>login first</html>", "utf-8")
+    done = run(environment, tmp_path, "hello", "-m", str(page))
+    assert done.returncode == 69
+    assert "HTML" in done.stderr
+
+
+def test_commands_are_refused_without_a_sandbox(
+    environment: dict[str, str], tmp_path: Path, small_model: Path
+) -> None:
+    code = (
+        "import sys; from tools.sandbox import bubblewrap; "
+        "bubblewrap.find_program = lambda: None; "
+        "from agent.cli.main import run; sys.exit(run(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "do", "hello", "--check", "true", "-m", str(small_model),
+         "--ctx", "2048"],
+        cwd=tmp_path, env=environment, input="", capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 77
+    assert "bubblewrap" in done.stderr
+
+
+def test_stdout_that_closes_early_ends_the_work_quietly(
+    environment: dict[str, str], tmp_path: Path, small_model: Path
+) -> None:
+    command = (
+        f"{AGENT} do 'Count from 1 to 500 in words.' -m {small_model} --ctx 4096 "
+        "--output stream-json | head -n 1"
+    )
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert json.loads(done.stdout)["type"] == "session_started"
+    assert "Traceback" not in done.stderr
+
+
+LONG = "Write the word apple again and again, at least a thousand times. "
+
+
+def sessions(environment: dict[str, str]) -> list[Path]:
+    return sorted(Path(environment["HOME"]).glob(".local/state/ingle/sessions/*/events.jsonl"))
+
+
+@pytest.mark.parametrize("stage", ["start", "prefill", "decode"])
+def test_ctrl_c_ends_in_order(
+    environment: dict[str, str], tmp_path: Path, small_model: Path, stage: str
+) -> None:
+    (tmp_path / "long.txt").write_text("some words to read " * 1500, "utf-8")
+    arguments = ["do", LONG, "-m", str(small_model), "--ctx", "16384", "-f", "long.txt"]
+    child = pexpect.spawn(
+        AGENT, arguments, cwd=str(tmp_path), env=environment, encoding="utf-8", timeout=300
+    )
+    if stage != "start":
+        child.expect("reading")
+    if stage == "decode":
+        child.expect("apple")
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130
+    if stage == "decode":
+        events = sessions(environment)[0].read_text("utf-8").splitlines()
+        assert json.loads(events[-1])["type"] == "turn_ended"
+        assert json.loads(events[-1])["stop"] == "interrupted"
+
+
+def test_a_kill_during_decode_leaves_everything_up_to_there(
+    environment: dict[str, str], tmp_path: Path, small_model: Path
+) -> None:
+    process = subprocess.Popen(
+        [AGENT, "do", LONG, "-m", str(small_model), "--ctx", "4096", "--output", "stream-json"],
+        cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    shown = ""
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["type"] in ("text_delta", "call_delta"):
+            shown += event["text"]
+        if len(shown) > 40:
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    told = subprocess.run(
+        [AGENT, "sessions", "show", "last"], env=environment, capture_output=True, text=True
+    )
+    assert told.returncode == 0
+    flat = re.sub(r"\s", "", told.stdout)
+    assert re.sub(r"\s", "", shown)[:40] in flat
+    assert "unfinished" in told.stdout
