@@ -1,4 +1,4 @@
-"""Small broken modules with a failing pytest file each, for `python -m bench.run repairs`.
+"""Small broken modules with a failing test file each, for `python -m bench.run repairs`.
 
 A task is (files, what the user says). They are a thermometer, not a target.
 """
@@ -68,47 +68,6 @@ def test_no_dash_at_the_ends():
         },
         "Make the tests pass.",
     ),
-    "cart": (
-        {
-            "cart.py": """\
-class Cart:
-    def __init__(self):
-        self.items = {}
-
-    def add(self, name, price, count=1):
-        self.items[name] = (price, count)
-
-    def remove(self, name):
-        del self.items[name]
-
-    def total(self):
-        return sum(price for price, count in self.items.values())
-""",
-            "test_cart.py": """\
-from cart import Cart
-
-
-def test_total_counts_each_item():
-    cart = Cart()
-    cart.add("apple", 2, 3)
-    assert cart.total() == 6
-
-
-def test_adding_twice_adds_up():
-    cart = Cart()
-    cart.add("apple", 2)
-    cart.add("apple", 2)
-    assert cart.total() == 4
-
-
-def test_removing_what_is_not_there_does_nothing():
-    cart = Cart()
-    cart.remove("pear")
-    assert cart.total() == 0
-""",
-        },
-        "pytest fails, please repair cart.py",
-    ),
     "dur": (
         {
             "duration.py": '''\
@@ -140,5 +99,61 @@ def test_show():
 """,
         },
         "The tests of duration.py fail. Fix it.",
+    ),
+    "wordcount": (
+        {
+            "wordcount.py": '''\
+"""Counts the words of a text."""
+
+import re
+
+
+def words(text):
+    """The words of a text in lower case; an apostrophe is part of a word."""
+    return re.findall(r"[a-z']+", text.lower())
+
+
+def top(text, n):
+    """The n most frequent words with their counts, the most frequent first."""
+    counts = {}
+    for word in words(text):
+        counts[word] = 1
+    return sorted(counts.items(), key=lambda item: item[1])[:n]
+
+
+def longest(text):
+    """The longest word; the first one if there are several."""
+    return max(words(text), key=len)
+''',
+            "test_wordcount.py": """\
+import unittest
+
+from wordcount import longest, top, words
+
+
+class WordsTest(unittest.TestCase):
+    def test_words_are_lower_case(self):
+        self.assertEqual(words("It's a Test"), ["it's", "a", "test"])
+
+    def test_longest(self):
+        self.assertEqual(longest("a bee sees a cat"), "sees")
+
+
+class TopTest(unittest.TestCase):
+    def test_counts_every_occurrence(self):
+        self.assertEqual(top("b a b", 1), [("b", 2)])
+
+    def test_most_frequent_comes_first(self):
+        self.assertEqual(top("a b b c c c", 3), [("c", 3), ("b", 2), ("a", 1)])
+
+    def test_only_n_words_come_back(self):
+        self.assertEqual(len(top("a b c d", 2)), 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
+""",
+        },
+        "Counting words goes wrong. Fix wordcount.py.",
     ),
 }

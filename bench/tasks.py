@@ -10,7 +10,7 @@ from agent.app import Session, llama_engine
 from bench.common import Collector, job, resolved, workspace
 from bench.repairs import REPAIRS
 
-EXAMPLE = Path(__file__).parent.parent / "examples" / "wordcount"
+EXAMPLE = Path(__file__).parent.parent / "examples" / "cart"
 
 
 async def repairs() -> None:
@@ -18,7 +18,7 @@ async def repairs() -> None:
     engine = llama_engine(resolved(), 8192)
     await engine.load(lambda _progress: None)
     example = {path.name: path.read_text("utf-8") for path in EXAMPLE.glob("*.py")}
-    cases = {**REPAIRS, "wordcount": (example, "Counting words goes wrong. Fix wordcount.py.")}
+    cases = {"the example": (example, "The tests fail. Fix cart.py."), **REPAIRS}
     solved = 0
     for name, (files, text) in cases.items():
         with workspace(files) as folder:

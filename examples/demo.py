@@ -1,4 +1,4 @@
-"""Let the agent repair a copy of examples/wordcount: what `make demo` runs."""
+"""Let the agent repair a copy of examples/cart: what `make demo` runs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-EXAMPLE = Path(__file__).resolve().parent / "wordcount"
+EXAMPLE = Path(__file__).resolve().parent / "cart"
 CHECK = "python3 -m unittest -q"
-TASK = "Counting words goes wrong and the tests fail. Fix wordcount.py."
+TASK = "The tests fail. Fix cart.py."
 
 
 def main() -> int:
