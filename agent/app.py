@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from agent.check import CheckResult
 from agent.config import Limits
 from agent.context.budget import Budget
-from agent.context.project import Shown, choose, list_files, own_tests
+from agent.context.project import CHARS_PER_TOKEN, Shown, choose, list_files, own_tests
 from agent.context.prompt import is_question, prompt_text, system_text, task_text
 from agent.dialects.choose import choose_dialect
 from agent.dispatch import Dispatcher
@@ -221,7 +221,8 @@ class Session:
         budget = Budget(self.engine.info.n_ctx, self.engine.info.n_ctx)
         # What the model has seen in this session, and is still so, stands in the window already.
         unseen = [file for file in files if not self._knows(file)]
-        shown = choose(self.workspace, unseen, job.task, text, budget.attachments)
+        room = budget.attachments - int(sum(len(a.text) for a in attached) / CHARS_PER_TOKEN)
+        shown = choose(self.workspace, unseen, job.task, text, max(0, room))
         named = {item.path for item in attached}
         shown = [*(item for item in shown if item.path not in named), *attached]
         # A small model is told, and made, to act first; a large one knows.
@@ -231,6 +232,7 @@ class Session:
             files=files,
             shown=shown,
             check=job.check,
+            # A small model that sees the failure first recites it.
             failure="" if job.tries > 1 else text,
             note=prompt_text("act") if act_first else "",
         )

@@ -6,6 +6,7 @@ Owns the conversation's place in the token log. Nothing that stands in the log i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from agent.dialects.base import CallPart, Dialect, TextPart, TurnParser, UnplacedCode
@@ -126,15 +127,16 @@ class Exchange:
         pieces = list(begun)
         self._ended = False  # until the model says so
         finished = Finished("interrupted", Usage())
-        async for chunk in self._engine.generate(request):
-            if isinstance(chunk, Progress):
-                self._emit(WorkProgress(chunk.stage, chunk.done, chunk.total))
-            elif isinstance(chunk, Piece):
-                pieces.append(chunk)
-            else:
-                finished = chunk
-                parser.finish(finished.reason in ("end", "stop"))
-            parts += self._show(parser.take())
+        async with aclosing(self._engine.generate(request)) as chunks:
+            async for chunk in chunks:
+                if isinstance(chunk, Progress):
+                    self._emit(WorkProgress(chunk.stage, chunk.done, chunk.total))
+                elif isinstance(chunk, Piece):
+                    pieces.append(chunk)
+                else:
+                    finished = chunk
+                    parser.finish(finished.reason in ("end", "stop"))
+                parts += self._show(parser.take())
         self._ended = finished.reason == "end"
         self._replies += 1
         text = "".join(p.text for p in parts if isinstance(p, TextPart))

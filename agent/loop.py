@@ -22,9 +22,19 @@ from agent.events import (
 from agent.exchange import Ask, Exchange, Reply
 from agent.messages import Message, ToolCall, ToolOutput, User
 from agent.search import Search, inside_code
-from agent.turn import Attempt, Progress, Task, exceeded, only_blocks, signature, varied
+from agent.turn import (
+    Attempt,
+    Progress,
+    Task,
+    exceeded,
+    no_calls_left,
+    only_blocks,
+    signature,
+    varied,
+)
 
 SAME_CALL = 3  # the same call with the same result so many times ends the turn
+IDLE = 3  # so many answers in a row without a call, while more is needed, end the turn
 STALE = 2  # so many repairs of a small model without any progress end the turn
 RESAMPLES = 4  # so often an answer that repeats a failed one is asked for again, warmer
 CHECK_S = 300.0  # longer than this a check counts as failed
@@ -92,7 +102,7 @@ class Loop:
         done.before = list(done.changes)
         self.dispatcher.context.workspace.begin()
         for call in reply.calls:
-            if task.limits.tool_calls and done.tool_calls >= task.limits.tool_calls:
+            if no_calls_left(task.limits, done):
                 return "tool_calls", messages
             messages.append(await self._call(call, done, len(reply.calls)))
             if max(done.results.values(), default=0) >= SAME_CALL:
@@ -101,6 +111,9 @@ class Loop:
             self.emit(CallRejected(bad.text, bad.reason))
             names = [tool.name for tool in self.exchange.tools]
             messages.append(User(bad_call_text(bad, names)))
+        done.idle = 0 if reply.calls else done.idle + 1
+        if done.idle > IDLE:
+            return "check_failed" if done.failing else "repeated", messages
         if not messages:
             return await self._answered(task, done, reply)
         if task.check and done.failing and (len(done.changes) > before or only_blocks(reply)):
@@ -156,7 +169,7 @@ class Loop:
             pieces = attempt.reply.pieces
             search.add(pieces, inside_code(pieces), attempt.result.failures)
             branch = search.next()
-            if branch is None or exceeded(task.limits, done):
+            if branch is None or exceeded(task.limits, done) or no_calls_left(task.limits, done):
                 break
             self.emit(Notice(f"the check failed: trying another answer ({search.tried + 1})"))
             ask = self._ask(task, done, Budget(self.n_ctx, self.exchange.room))

@@ -42,6 +42,7 @@ class Progress:
     answer: str = ""
     failures: int = NOT_STARTED + 1  # at the last check
     stale: int = 0  # checks in a row that were no better than the one before
+    idle: int = 0  # answers in a row without a call
     results: dict[str, int] = field(default_factory=dict)
     before: list[str] = field(default_factory=list)  # changes when the last answer came
     failed: set[str] = field(default_factory=set)  # signatures of answers that failed the check
@@ -71,6 +72,10 @@ def exceeded(limits: Limits, done: Progress) -> str:
     if limits.tokens and done.usage.generated >= limits.tokens:
         return "tokens"
     return ""
+
+
+def no_calls_left(limits: Limits, done: Progress) -> bool:
+    return bool(limits.tool_calls) and done.tool_calls >= limits.tool_calls
 
 
 def signature(reply: Reply) -> str:

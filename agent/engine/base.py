@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -99,7 +99,7 @@ class Engine(Protocol):
     def text(self, token: int) -> str:
         """What one token says; bytes that are no whole character come as U+FFFD."""
 
-    def generate(self, request: Request) -> AsyncIterator[Chunk]: ...
+    def generate(self, request: Request) -> AsyncGenerator[Chunk, None]: ...
 
     async def rewind(self, length: int) -> None:
         """Forget the log from ``length`` tokens on."""

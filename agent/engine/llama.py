@@ -10,7 +10,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -100,7 +100,7 @@ class LlamaEngine:
         assert self._model is not None
         return self._model.piece(token).decode("utf-8", "replace")
 
-    async def generate(self, request: Request) -> AsyncIterator[Chunk]:
+    async def generate(self, request: Request) -> AsyncGenerator[Chunk, None]:
         """Stream one generation; it always ends with a :class:`Finished`.
 
         A consumer that stops listening interrupts the generation.

@@ -38,7 +38,19 @@ async def test_the_prompt_has_the_files_and_what_fails(desk: Desk, wrong: str, r
     for part in (wrong, "test_calc.py\n```python\n", "AssertionError: -1 != 5", "make it pass"):
         assert part in given
     assert "Traceback" not in given
+    assert not desk.engine.asked[0].constrained
+
+
+async def test_a_small_model_is_made_to_act_and_sees_its_own_failures_only(
+    desk: Desk, right: str
+) -> None:
+    check = desk.put_calculator()
+    lines = [desk.block("calc.py", body("a + b + 10")), desk.block("calc.py", right)]
+    ended = await desk.do(lines, "make it pass", check=check, tries=2)
+    assert ended.stop == "check_passed"
     assert desk.engine.asked[0].constrained
+    assert "AssertionError" not in desk.given(0)
+    assert "AssertionError: 15 != 5" in desk.given(1)
 
 
 async def test_a_failed_repair_gets_the_new_failure(desk: Desk, right: str) -> None:
