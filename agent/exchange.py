@@ -54,6 +54,20 @@ class Begun:
         return self.parser.feed(text)
 
 
+LOOK_EVERY = 32
+LOOP_CHARS = 240  # a loop is what has said the same at least 4 times over so many characters
+
+
+def is_looping(pieces: Sequence[Piece]) -> bool:
+    """Whether the end of a message is one text over and over; small models do not stop there."""
+    tail = "".join(piece.text for piece in pieces[-4 * LOOP_CHARS :])[-4 * LOOP_CHARS :]
+    for period in range(1, LOOP_CHARS + 1):
+        times = max(4, -(-LOOP_CHARS // period))
+        if len(tail) >= period * times and tail.endswith(tail[-period:] * times):
+            return True
+    return False
+
+
 class Exchange:
     """A conversation with one model; `emit` gets what a user can see of it."""
 
@@ -133,10 +147,15 @@ class Exchange:
                     self._emit(WorkProgress(chunk.stage, chunk.done, chunk.total))
                 elif isinstance(chunk, Piece):
                     pieces.append(chunk)
+                    if len(pieces) % LOOK_EVERY == 0 and is_looping(pieces):
+                        finished = Finished("looping", Usage(generated=len(pieces)))
+                        break
                 else:
                     finished = chunk
-                    parser.finish(finished.reason in ("end", "stop"))
                 parts += self._show(parser.take())
+        await self._engine.rewind(len(self._engine.log))  # waits for the engine to stand still
+        parser.finish(finished.reason in ("end", "stop"))
+        parts += self._show(parser.take())
         self._ended = finished.reason == "end"
         self._replies += 1
         text = "".join(p.text for p in parts if isinstance(p, TextPart))

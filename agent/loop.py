@@ -124,6 +124,8 @@ class Loop:
         self, task: Task, done: Progress, reply: Reply
     ) -> tuple[str, list[Message]]:
         """The model made no call: it is done, or it needs a word."""
+        if reply.reason == "looping":
+            return "repeated", []
         if reply.reason == "length":
             return exceeded(task.limits, done) or "context", []
         if reply.unplaced and not done.nudged and not done.changes:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from agent.dialects.chatml import ChatmlJson
-from agent.engine.base import Sampling
+from agent.engine.base import Piece, Sampling
 from agent.engine.scripted import ScriptedEngine
 from agent.events import CallDelta, Event, ModelReplied, TextDelta, WorkProgress
-from agent.exchange import Ask, Exchange
+from agent.exchange import Ask, Exchange, is_looping
 from agent.messages import Segment, System, ToolSpec, User
 
 WRITE = ToolSpec(
@@ -126,3 +126,14 @@ async def test_a_model_that_must_act_is_constrained() -> None:
     await talk.reply(talk.delta([User("a")]), Ask(10, Sampling(), must_act=True))
     await talk.reply(talk.delta([User("b")]), ASK)
     assert [asked.constrained for asked in engine.asked] == [True, False]
+
+
+def test_a_message_that_repeats_itself_is_a_loop() -> None:
+    def said(text: str) -> bool:
+        return is_looping([Piece(0, char) for char in text])
+
+    assert said("Right. " + "No changes are needed. The file is fine. " * 8)
+    assert said("a\n" * 200)
+    assert not said("".join(f"line {i} of a long list\n" for i in range(200)))
+    assert not said("    return x\n" * 3)
+    assert not said("")
