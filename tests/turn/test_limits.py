@@ -41,7 +41,7 @@ async def test_tokens_count_over_all_answers(desk: Desk) -> None:
 
 
 async def test_an_answer_that_fills_the_window_is_no_matter_of_the_token_budget(desk: Desk) -> None:
-    ended = await desk.do(["x" * 40_000], n_ctx=2048, tokens=100_000)
+    ended = await desk.do([" ".join(map(str, range(9000)))], n_ctx=2048, tokens=100_000)
     assert (ended.stop, ended.exit_code) == ("context", 55)
 
 
