@@ -167,7 +167,7 @@ def test_stdout_that_closes_early_ends_the_work_quietly(
     assert "Traceback" not in done.stderr
 
 
-LONG = "Write the word apple again and again, at least a thousand times. "
+LONG = "Why is the sky blue? Explain it at great length, with many examples. Can you?"
 
 
 def sessions(environment: dict[str, str]) -> list[Path]:
@@ -186,11 +186,12 @@ def test_ctrl_c_ends_in_order(
     if stage != "start":
         child.expect("reading")
     if stage == "decode":
-        child.expect("apple")
+        child.expect("sky")
     child.sendintr()
     child.expect(pexpect.EOF)
     child.close()
-    assert child.exitstatus == 130
+    # Before Python is up, the signal itself ends it; a shell shows 130 for that too.
+    assert child.exitstatus == 130 or (stage == "start" and child.signalstatus == signal.SIGINT)
     if stage == "decode":
         events = sessions(environment)[0].read_text("utf-8").splitlines()
         assert json.loads(events[-1])["type"] == "turn_ended"
@@ -208,7 +209,7 @@ def test_a_kill_during_decode_leaves_everything_up_to_there(
     shown = ""
     for line in process.stdout:
         event = json.loads(line)
-        if event["type"] in ("text_delta", "call_delta"):
+        if event["type"] == "text_delta":
             shown += event["text"]
         if len(shown) > 40:
             break
