@@ -17,11 +17,7 @@ import pytest
 from agent.config import Folders
 
 AGENT = str(Path(sys.executable).with_name("agent"))
-BROKEN = "def double(number):\n    return number + number + 1\n"
-TESTS = (
-    "import unittest\nfrom double import double\n\n\nclass T(unittest.TestCase):\n"
-    "    def test_double(self):\n        self.assertEqual(double(4), 8)\n"
-)
+EXAMPLE = Path(__file__).parents[2] / "examples" / "cart"
 CHECK = "python3 -m unittest -q"
 WriteFiles = Callable[[dict[str, str]], Path]
 pytestmark = pytest.mark.model
@@ -50,19 +46,20 @@ def run(
     )
 
 
-def test_a_failing_test_is_repaired_by_the_default_model(
+def test_the_example_is_repaired_by_the_default_model(
     environment: dict[str, str], write_files: WriteFiles, default_model: Path
 ) -> None:
-    folder = write_files({"double.py": BROKEN, "test_double.py": TESTS})
+    files = {path.name: path.read_text("utf-8") for path in EXAMPLE.glob("*.py")}
+    folder = write_files(files)
     done = run(
-        environment, folder, "Fix double.py.", "-m", str(default_model), "--check", CHECK,
-        "--ctx", "4096", "--output", "json",
+        environment, folder, "The tests fail. Fix cart.py.", "-m", str(default_model),
+        "--check", CHECK, "--ctx", "4096", "--output", "json",
     )  # fmt: skip
     result = json.loads(done.stdout)
     assert done.returncode == 0, done.stderr
     assert result["check"]["passed"] is True
-    assert result["changed"] == ["double.py"]
-    assert (folder / "test_double.py").read_text("utf-8") == TESTS
+    assert result["changed"] == ["cart.py"]
+    assert (folder / "test_cart.py").read_text("utf-8") == files["test_cart.py"]
     check = subprocess.run([sys.executable, "-m", "unittest", "-q"], cwd=folder, check=False)
     assert check.returncode == 0
     listed = subprocess.run(
