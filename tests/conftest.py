@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,11 @@ import pytest
 
 from agent.config import Folders
 from agent.models.resolve import resolve
+
+
+def pytest_configure() -> None:
+    # A job in the background is started with SIGINT ignored, and hands that on to its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _path(name: str) -> Path:
