@@ -215,6 +215,8 @@ class Session:
         failure: CheckResult | None = None
         if job.check:
             failure = await loop.check(job.check)
+            if failure.exit_code in (126, 127):
+                self.emit(Notice("the check could not even start: is its command right?"))
         text = failure.failure if failure else ""
         attached = [attachment(self.workspace, path) for path in job.attach]
         files = await list_files(self.workspace.root)

@@ -25,11 +25,10 @@ pytestmark = pytest.mark.model
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """A home of its own; the models stay where they are."""
+    """Folders of its own; the models stay where they are, and so does HOME for python3's sake."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "INGLE_"))}
-    home = tmp_path / "home"
-    home.mkdir()
-    return {**kept, "HOME": str(home), "INGLE_MODELS": str(Folders.from_env().models)}
+    folders = {f"XDG_{name}_HOME": str(tmp_path / name) for name in ("STATE", "CACHE", "CONFIG")}
+    return {**kept, **folders, "INGLE_MODELS": str(Folders.from_env().models)}
 
 
 def run(
@@ -168,7 +167,7 @@ LONG = "Why is the sky blue? Explain it at great length, with many examples. Can
 
 
 def sessions(environment: dict[str, str]) -> list[Path]:
-    return sorted(Path(environment["HOME"]).glob(".local/state/ingle/sessions/*/events.jsonl"))
+    return sorted(Path(environment["XDG_STATE_HOME"]).glob("ingle/sessions/*/events.jsonl"))
 
 
 @pytest.mark.parametrize("stage", ["start", "prefill", "decode"])
