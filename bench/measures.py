@@ -53,7 +53,7 @@ def speed() -> None:
     asyncio.run(_speed())
 
 
-async def _speed(rounds: int = 5, prefill: int = 512, decode: int = 48) -> None:
+async def _speed(rounds: int = 3, prefill: int = 512, decode: int = 48) -> None:
     engine = llama_engine(resolved(), 4096)
     await engine.load(lambda _progress: None)
     tokens = engine.tokenize([Segment("def f(x):\n    return x + 1  # and so on\n" * 200)])
