@@ -19,7 +19,7 @@ from agent.engine.sampler import Sampler
 from agent.errors import IngleError
 from agent.messages import Constrain, Directive, Release, Stop, Usage
 
-# The step in which progress is shown. Steps of 256 cost 5% of the prefill speed (`bench.run speed`).
+# The step in which progress is shown; steps of 256 cost 5% of the speed (`bench.run speed`).
 PREFILL_STEP = 512
 
 
