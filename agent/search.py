@@ -4,8 +4,7 @@ A small model that repairs a file mostly copies it, the mistake included; but at
 should have left the copy it hesitates. The engine says at each token which other one was nearest.
 From an answer that failed, the next attempt keeps everything up to the token where the model was
 least sure, takes its second choice there and goes on: deterministic, without prefill, and most of
-the answer is not even decoded again. (Limited discrepancy search; with temperature instead, the
-same copy comes back most of the time.)
+the answer is not even decoded again. (Limited discrepancy search.)
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ class LiveSequence:
         return token
 
     def _runner_up(self, token: int) -> tuple[int, float]:
-        """The best token beside `token`, and how much lower its logit is (about 0.1 ms)."""
+        """The best token beside `token`, and how much lower its logit is."""
         logits = self._context.logits()
         chosen = logits[token]
         logits[token] = -np.inf
