@@ -172,6 +172,7 @@ class Session:
         self._exchange = Exchange(
             self.engine, dialect, system, self.emit,
             tokens=past.tokens, ended=past.ended, replies=past.replies,
+            late=self._dispatcher.late_specs,
         )  # fmt: skip
 
     async def close(self) -> None:

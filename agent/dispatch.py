@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -19,18 +19,34 @@ from tools.sandbox.off import Off
 
 @dataclass(frozen=True)
 class Dispatcher:
-    """Runs calls. `ask` shows a command to a person and brings back yes or no."""
+    """Runs calls. `ask` shows a command to a person and brings back yes or no.
+
+    `tools` stand in the fixed prompt; `late` are those that were declared behind it since, in a
+    message: the prompt stays as it was evaluated.
+    """
 
     tools: Sequence[Tool[Any]]
     context: ToolContext
     policy: Policy
     ask: Callable[[str], bool]
+    late: list[Tool[Any]] = field(default_factory=list)
 
     def specs(self) -> tuple[ToolSpec, ...]:
-        return tuple(
-            ToolSpec(t.name, t.description, t.parameters(), t.raw, self._values(t))
-            for t in self.tools
-        )
+        """The tools of the fixed prompt."""
+        return tuple(self._spec(tool) for tool in self.tools)
+
+    def late_specs(self) -> tuple[ToolSpec, ...]:
+        return tuple(self._spec(tool) for tool in self.late)
+
+    def declare(self, tool: Tool[Any]) -> ToolSpec:
+        """From now on `tool` can be called; its declaration, which the model has to be shown."""
+        if self.tool(tool.name) is None:
+            self.late.append(tool)
+        return self._spec(tool)
+
+    def _spec(self, tool: Tool[Any]) -> ToolSpec:
+        parameters = tool.parameters()
+        return ToolSpec(tool.name, tool.description, parameters, tool.raw, self._values(tool))
 
     def _values(self, tool: Tool[Any]) -> Values | None:
         if not tool.existing:
@@ -42,13 +58,13 @@ class Dispatcher:
         )
 
     def tool(self, name: str) -> Tool[Any] | None:
-        return next((t for t in self.tools if t.name == name), None)
+        return next((t for t in (*self.tools, *self.late) if t.name == name), None)
 
     async def run(self, call: ToolCall, *, limit: int) -> tuple[ToolResult, bool]:
         """The result of `call`, cut to `limit` characters, and whether the policy refused it."""
         tool = self.tool(call.name)
         if tool is None:
-            names = ", ".join(t.name for t in self.tools)
+            names = ", ".join(t.name for t in (*self.tools, *self.late))
             return ToolResult(
                 f"there is no tool {call.name!r}; there are: {names}", ok=False
             ), False

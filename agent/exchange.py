@@ -21,7 +21,8 @@ class Exchange:
     """A conversation with one model; `emit` gets what a user can see of it.
 
     `tokens` is the log of an earlier session that goes on, `ended` says that its last message
-    ended with its own end token, and `replies` is how many the model gave.
+    ended with its own end token, and `replies` is how many the model gave. `late` are the tools that
+    were declared in a message since the session began.
     """
 
     def __init__(
@@ -34,11 +35,13 @@ class Exchange:
         tokens: Sequence[int] = (),
         ended: bool = True,
         replies: int = 0,
+        late: Callable[[], Sequence[ToolSpec]] = lambda: (),
     ):
         self._engine = engine
         self._dialect = dialect
         self._system = system
         self._emit = emit
+        self._late = late
         self._front = len(engine.tokenize(dialect.front(system)))
         self._ends = frozenset(token for text in dialect.end_tokens for token in self._token(text))
         self._own_end = None if dialect.own_end is None else self._token(dialect.own_end)
@@ -50,7 +53,8 @@ class Exchange:
 
     @property
     def tools(self) -> Sequence[ToolSpec]:
-        return self._system.tools
+        """All that can be called now."""
+        return (*self._system.tools, *self._late())
 
     @property
     def branches(self) -> int:
