@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -12,8 +15,12 @@ from tools.base import Arguments, Tool, ToolContext, ToolResult, failed
 from tools.text import NotText, decode, split_lines
 from tools.workspace import PathRefused, Workspace
 
+if TYPE_CHECKING:
+    from tools.code.symbols import Definition
+
 LARGEST_FILE = 128 * 1024 * 1024
 NAMES_LOOKED_AT = 5_000
+FOR_LIST = 0.3  # of the limit, for what a long file defines further down
 
 
 class ReadArguments(Arguments):
@@ -47,7 +54,16 @@ async def run_read(arguments: ReadArguments, context: ToolContext) -> ToolResult
         return failed(f"{arguments.path}: {error.strerror}")
     context.workspace.remember(path, data)
     name = context.workspace.name(path)
-    return _window(name, split_lines(text), arguments, context.output.limit)
+    limit = context.output.limit
+    lines = split_lines(text)
+    whole = arguments.first_line == 1 and arguments.last_line is None
+    if kept is None and whole and len(text) > limit:
+        from tools.code.window import definitions_of
+
+        # In a thread: it waits for a child process.
+        definitions = await asyncio.to_thread(definitions_of, name, text)
+        return _window(name, lines, arguments, limit, definitions)
+    return _window(name, lines, arguments, limit)
 
 
 def why_unreadable(path: Path, workspace: Workspace) -> str:
@@ -78,8 +94,19 @@ def nearest_names(path: Path, workspace: Workspace) -> list[str]:
     return list(dict.fromkeys([*same, *close]))[:3]
 
 
-def _window(name: str, lines: list[str], wanted: ReadArguments, limit: int) -> ToolResult:
-    """As many of the wanted lines as have at most `limit` characters together."""
+def _window(
+    name: str,
+    lines: list[str],
+    wanted: ReadArguments,
+    limit: int,
+    definitions: Sequence[Definition] = (),
+) -> ToolResult:
+    """As many of the wanted lines as have at most `limit` characters together.
+
+    With `definitions` of the file those below the shown lines are listed, within the limit too.
+    """
+    for_list = int(limit * FOR_LIST) if definitions else 0
+    limit -= for_list
     total = len(lines)
     if total == 0:
         return ToolResult(f"{name} is empty")
@@ -100,7 +127,16 @@ def _window(name: str, lines: list[str], wanted: ReadArguments, limit: int) -> T
         shown = [lines[first - 1][:limit]]
         notes = f"\n[line {first} has {len(lines[first - 1]):,} characters and is cut]"
     end = first + len(shown) - 1
+    notes += _further_down([each for each in definitions if each.first_line > end], for_list)
     if end < last:
         notes += f"\n[read on with first_line={end + 1}]"
     body = "\n".join(shown)
     return ToolResult(f"{name} lines {first}-{end} of {total}\n{body}{notes}")
+
+
+def _further_down(definitions: Sequence[Definition], room: int) -> str:
+    if not definitions:
+        return ""
+    from tools.code.window import listing
+
+    return "\n".join(["\n[further down:", *listing(definitions, room), "]"])
