@@ -54,6 +54,8 @@ async def run_check(
     failure = "" if passed else core(outcome.text, most_chars)
     if outcome.timed_out:
         failure = f"timed out after {timeout_s:g} s\n{failure}".rstrip()
+    if outcome.stopped:
+        failure = f"stopped: {outcome.stopped}\n{failure}".rstrip()
     count = 0 if passed else count_failures(outcome.text)
     return CheckResult(command, passed, outcome.exit_code, failure, outcome.seconds, count)
 

@@ -6,10 +6,17 @@ write into the agent's own installation runs at the agent's next import, outside
 
 from __future__ import annotations
 
+import os
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 PROTECTED_NAMES = frozenset({".git", ".ingle"})
+# Repositories inside the workspace that are no submodules are looked for this deep.
+NESTED_DEPTH = 2
+MOST_FOLDERS = 500
+_WORKTREE = re.compile(r"^\s*worktree\s*=\s*(.+?)\s*$", re.M)
 
 
 def protected_paths(root: Path) -> tuple[Path, ...]:
@@ -19,8 +26,52 @@ def protected_paths(root: Path) -> tuple[Path, ...]:
     gitdir = gitdir_of(root)
     if gitdir is not None:
         found.append(gitdir)
+    found += (worktree / ".git" for worktree in submodules(gitdir or root / ".git"))
+    found += nested_repositories(root)
     inside = {path for path in found if path != root and path.is_relative_to(root)}
     return tuple(sorted(path for path in inside if path.exists()))
+
+
+def submodules(gitdir: Path) -> Iterator[Path]:
+    """The worktrees that a repository keeps submodules for, by its own record of them.
+
+    Not by ``.gitmodules``, which anybody may write.
+    """
+    for folder, folders, files in os.walk(gitdir / "modules"):
+        if "HEAD" not in files:
+            continue
+        folders[:] = ["modules"] if "modules" in folders else []
+        worktree = _worktree_of(Path(folder))
+        if worktree is not None:
+            yield worktree
+
+
+def nested_repositories(root: Path) -> list[Path]:
+    """What is called ``.git`` in the first folders below `root`, as many as can be looked at."""
+    found: list[Path] = []
+    level, seen = [root], 0
+    for _ in range(NESTED_DEPTH):
+        below: list[Path] = []
+        for folder in level:
+            try:
+                entries = [x for x in os.scandir(folder) if x.is_dir(follow_symlinks=False)]
+            except OSError:
+                continue
+            below += (Path(x.path) for x in entries if x.name not in PROTECTED_NAMES)
+        level = below[: MOST_FOLDERS - seen]
+        seen += len(level)
+        found += (path / ".git" for path in level if (path / ".git").exists())
+    return [path for path in found if not path.is_symlink()]
+
+
+def _worktree_of(gitdir: Path) -> Path | None:
+    """What the configuration of a repository calls its worktree."""
+    try:
+        text = (gitdir / "config").read_bytes()[:65536].decode("utf-8", "replace")
+    except OSError:
+        return None
+    match = _WORKTREE.search(text)
+    return (gitdir / match[1].strip('"')).resolve() if match and "\0" not in match[1] else None
 
 
 def gitdir_of(root: Path) -> Path | None:
@@ -54,3 +105,34 @@ def worktree_repository(root: Path) -> Path | None:
     if Path(back.read_text("utf-8", "replace").strip()).resolve() != root / ".git":
         return None
     return (gitdir / common.read_text("utf-8", "replace").strip()).resolve()
+
+
+def outer_repository(root: Path) -> Path | None:
+    """The repository outside of `root` that `root` belongs to, as far as it says so itself.
+
+    The one of a worktree or a submodule, or of a folder above; never the home's own.
+    """
+    gitdir = gitdir_of(root)
+    if gitdir is not None:
+        if not gitdir.is_relative_to(root) and _worktree_of(gitdir) == root:
+            return gitdir
+        return worktree_repository(root)
+    if (root / ".git").exists():
+        return None
+    above = (parent / ".git" for parent in root.parents if parent != Path.home())
+    return next((path for path in above if (path / "HEAD").is_file()), None)
+
+
+def repository_of(root: Path) -> tuple[Path, ...]:
+    """The folders that git writes for the workspace: its own, and the one that worktrees share.
+
+    Only what belongs to `root` (see `outer_repository`); none in a folder without a repository.
+    """
+    gitdir = gitdir_of(root)
+    if gitdir is None:
+        inside = root / ".git"
+        return (inside,) if inside.is_dir() and not inside.is_symlink() else ()
+    if gitdir.is_relative_to(root):
+        return (gitdir,)
+    owner = outer_repository(root)
+    return (owner,) if owner is not None else ()

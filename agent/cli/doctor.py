@@ -313,13 +313,17 @@ def check_disk(entry: CatalogueEntry, models_dir: Path) -> Finding:
 
 def check_sandbox() -> Finding:
     """The tier that confines commands; its canary tried to get out."""
-    from tools.sandbox.probe import try_bubblewrap
+    from tools.sandbox.probe import try_bubblewrap, try_landlock, try_seatbelt
 
-    sandbox, probe = try_bubblewrap()
-    if sandbox is not None and probe.ok:
-        text = f"{probe.name}: writing outside and connecting out were {probe.canary}"
+    found, probe = try_seatbelt() if sys.platform == "darwin" else try_bubblewrap()
+    if found is not None:
+        names = ", ".join(name for name, _ in probe.attacks)
+        text = f"{probe.name}: the canary did not get out by {names}"
         return Finding("sandbox", "ok", text)
+    reduced, _ = try_landlock()
     text = "none: commands of the model are refused, or asked about in a terminal"
+    if reduced is not None:
+        text = f"{reduced.name} (version {reduced.abi}) for commands that only read; others: {text}"
     return Finding("sandbox", "warn", text, probe.reason)
 
 

@@ -5,8 +5,12 @@ Each test first shows that the attack works without the defence: else it would p
 
 from __future__ import annotations
 
+import shlex
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,8 @@ from tools.base import ToolContext
 from tools.output import OutputStore
 from tools.sandbox.off import Off
 from tools.sandbox.probe import find_sandbox
+from tools.sandbox.profiles import WORKSPACE, Limits
+from tools.shell import CommandOutcome, run_command
 from tools.workspace import Workspace
 
 
@@ -48,3 +54,48 @@ def unconfined(root: Path) -> ToolContext:
 @pytest.fixture
 def confined(root: Path) -> ToolContext:
     return ToolContext(Workspace(root), find_sandbox("bubblewrap"), OutputStore(None))
+
+
+@pytest.fixture
+def python() -> str:
+    """A Python that is there inside and outside."""
+    return str(Path(sys.executable).resolve())
+
+
+@pytest.fixture
+def attack(python: str) -> Callable[..., Awaitable[CommandOutcome]]:
+    """Runs Python code in the workspace, with arguments."""
+
+    async def run(context: ToolContext, code: str, *arguments: object) -> CommandOutcome:
+        words = [python, "-I", "-S", "-c", code, *map(str, arguments)]
+        return await run_command(shlex.join(words), context, 60)
+
+    return run
+
+
+@pytest.fixture
+def limited(root: Path) -> Callable[..., ToolContext]:
+    """The sandbox with other limits, or none at all without the sandbox: the control."""
+
+    def make(confine: bool, limits: Limits) -> ToolContext:
+        profile = replace(WORKSPACE, limits=limits)
+        sandbox = find_sandbox("bubblewrap", profile) if confine else Off(profile)
+        return ToolContext(Workspace(root), sandbox, OutputStore(None))
+
+    return make
+
+
+@pytest.fixture
+def alive(root: Path) -> Callable[[], list[int]]:
+    """The processes that work in the workspace now."""
+
+    def find() -> list[int]:
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdecimal():
+                with suppress(OSError):
+                    if (entry / "cwd").readlink().is_relative_to(root):
+                        found.append(int(entry.name))
+        return found
+
+    return find

@@ -90,7 +90,7 @@ async def test_secrets_of_the_environment_cannot_be_read(
     unconfined: ToolContext, confined: ToolContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOME_API_KEY", "the-secret")
-    monkeypatch.setenv("SOME_SETTING", "the-setting")
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "the-setting")
     command = "env; cat /proc/*/environ"
     with victim_of_kill() as process:
         # The control: a process of the user's that has it, and a command that can look there.

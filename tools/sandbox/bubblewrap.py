@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-import pwd
-import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tools.protected import protected_paths, worktree_repository
-from tools.sandbox.base import Launch
+from tools.sandbox.base import Launch, SandboxUnavailable
+from tools.sandbox.bash import bash, bounded, command_line
 from tools.sandbox.environment import child_environment
+from tools.sandbox.mounts import mounts, refuse_workspace
+from tools.sandbox.profiles import WORKSPACE, Profile
+from tools.sandbox.seccomp import confined_program
+from tools.sandbox.syscalls import MACHINES
 
 # Fixed places that only root writes: a bwrap found through PATH could be the model's own.
 PROGRAMS = (
@@ -25,7 +28,6 @@ ISOLATION = (
     "--new-session",
     "--unshare-user",
     "--unshare-pid",
-    "--unshare-net",
     "--unshare-ipc",
     "--unshare-uts",
     "--unshare-cgroup-try",
@@ -34,59 +36,72 @@ ISOLATION = (
 )
 # Stops namespaces inside the sandbox, where bwrap is new enough (0.8) to know it.
 NO_NESTING = "--disable-userns"
-# Hidden under an empty tmpfs: other people's files, sockets of services (docker, DBus, agents).
-HIDDEN = ("/tmp", "/run", "/var/tmp", "/home", "/root")
-# Root's own files that root without capabilities could still read.
-HIDDEN_FILES = ("/etc/shadow", "/etc/gshadow", "/etc/shadow-", "/etc/gshadow-")
-# Toolchains in a home folder. Never a folder that holds credentials (~/.cargo, ~/.m2, ~/.npm).
-TOOLCHAINS = (
-    ".pyenv",
-    ".rustup",
-    ".cargo/bin",
-    ".cargo/registry",
-    ".cargo/git",
-    ".local/bin",
-    ".local/lib",
-    ".local/share/uv",
-    ".nvm",
-    ".volta",
-    ".asdf",
-    ".sdkman",
-    ".bun/bin",
-    ".deno/bin",
-    ".rbenv",
-    ".m2/repository",
-    "go/bin",
-    "go/pkg",
-)
-# What makes a folder above a bin folder one installation.
-INSTALLATION_MARKS = ("pyvenv.cfg", "conda-meta")
 # Files are owned by whoever owns them outside; git need not mistrust that in here.
 GIT_CONFIG = {"safe.directory": "*"}
+FILTER_DESCRIPTOR = "9"
 
 
 @dataclass(frozen=True)
 class Bubblewrap:
     """Runs commands through the bwrap at ``program``.
 
-    ``nesting`` tells whether user namespaces inside have to stay possible (bwrap before 0.8).
+    ``old`` is for a bwrap before 0.8, which knows fewer options. ``machine`` is what
+    `platform.machine` says; on one without a filter (`seccomp`) nothing is started.
     """
 
     program: str
-    nesting: bool = False
+    old: bool = False
+    profile: Profile = WORKSPACE
+    machine: str = platform.machine()
     name: str = "bubblewrap"
     confines: bool = True
 
+    def with_profile(self, profile: Profile) -> Bubblewrap:
+        """The same program with other rights."""
+        return replace(self, profile=profile)
+
     def launch(self, command: str, workspace: Path) -> Launch:
-        """bwrap with a bash in the workspace; the environment is the whole one of the command."""
+        """bwrap with a bash in the workspace; the environment is the whole one of the command.
+
+        Raises:
+            SandboxUnavailable: this workspace cannot be confined.
+        """
+        return self.wrap(command_line(command), workspace)
+
+    def wrap(self, argv: Sequence[str], workspace: Path, profile: Profile | None = None) -> Launch:
+        """bwrap with a program in the workspace.
+
+        Raises:
+            SandboxUnavailable: this workspace or this machine cannot be confined.
+        """
+        profile = profile or self.profile
         root = workspace.resolve()
-        env = child_environment(os.environ, root, GIT_CONFIG)
-        argv = [self.program, *ISOLATION]
-        if not self.nesting:
-            argv.append(NO_NESTING)
-        argv += _mounts(root, env["PATH"].split(":"))
-        argv += ["--chdir", str(root), "--", "/bin/bash", "-c", command]
-        return Launch(tuple(argv), env, root)
+        refuse_workspace(root, profile)
+        env = child_environment(os.environ, root, GIT_CONFIG, profile.variables)
+        env |= profile.env
+        inner = [self.program, *ISOLATION]
+        if not self.old:
+            inner.append(NO_NESTING)
+        if not profile.network:
+            inner.append("--unshare-net")
+        inner += mounts(root, profile, env["PATH"].split(":"), sized=not self.old)
+        inner += ["--chdir", str(root), "--seccomp", FILTER_DESCRIPTOR, "--"]
+        inner += bounded(argv, profile.limits, own_users=True)
+        return Launch(self._filtered(inner, profile), env, root, profile.limits)
+
+    def _filtered(self, inner: Sequence[str], profile: Profile) -> tuple[str, ...]:
+        """bwrap behind a shell that opens the filter for it.
+
+        bwrap reads it from a descriptor. The shell makes one out of the text of its script, so
+        that whoever spawns this has nothing to open, to pass on, and to close.
+        """
+        known = MACHINES.get(self.machine)
+        if known is None:
+            raise SandboxUnavailable(f"there is no filter of system calls for {self.machine}")
+        program = confined_program(known, local_sockets=profile.local_sockets)
+        text = "".join(f"\\x{byte:02x}" for byte in program)
+        script = f"exec {FILTER_DESCRIPTOR}< <(printf '{text}'); exec \"$@\""
+        return (bash(), "-p", "-c", script, "bash", *inner)
 
 
 def find_program() -> str | None:
@@ -99,71 +114,3 @@ def find_program() -> str | None:
         if status.st_uid == 0 and not status.st_mode & 0o022:
             return name
     return None
-
-
-def _mounts(root: Path, search_path: list[str]) -> list[str]:
-    """Mount options in order: each one covers what came before it."""
-    hidden = _hidden_folders()
-    argv = ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
-    for folder in hidden:
-        argv += ["--tmpfs", str(folder)]
-    for file in HIDDEN_FILES:
-        if Path(file).exists():
-            argv += ["--ro-bind", "/dev/null", file]
-    for path in _visible_again(hidden, search_path, root):
-        argv += ["--ro-bind", str(path), str(path)]
-    argv += ["--bind", str(root), str(root)]
-    return argv + _read_only_inside(root)
-
-
-def _hidden_folders() -> list[Path]:
-    """Folders to cover, outer ones first. A home that is / or the like cannot be covered."""
-    homes = [Path.home(), Path(pwd.getpwuid(os.geteuid()).pw_dir)]
-    found = {path.resolve() for path in (*map(Path, HIDDEN), *homes) if path.is_dir()}
-    return sorted(path for path in found if len(path.parts) > 1)
-
-
-def _visible_again(hidden: list[Path], search_path: list[str], root: Path) -> list[Path]:
-    """Read-only parts of the hidden folders that commands need: toolchains, PATH, Python, git."""
-    home = Path.home()
-    wanted = [home / name for name in TOOLCHAINS]
-    wanted += [_installation(Path(entry)) for entry in search_path if entry]
-    wanted += [Path(sys.base_prefix), Path("/home/linuxbrew/.linuxbrew")]
-    repository = worktree_repository(root)
-    if repository is not None:
-        wanted.append(repository)
-    return [path for path in _existing(wanted) if _is_below(path, hidden)]
-
-
-def _installation(folder: Path) -> Path:
-    """The venv or the like whose bin folder this is; else the folder itself."""
-    parent = folder.parent
-    return parent if any((parent / mark).exists() for mark in INSTALLATION_MARKS) else folder
-
-
-def _existing(paths: Iterable[Path]) -> list[Path]:
-    return sorted({path for path in paths if path.is_dir()})
-
-
-def _is_below(path: Path, hidden: list[Path]) -> bool:
-    """Whether the path is strictly inside a hidden folder; showing a whole one would undo it."""
-    real = path.resolve()
-    if any(folder.is_relative_to(real) for folder in hidden):
-        return False
-    return any(real.is_relative_to(folder) for folder in hidden)
-
-
-def _read_only_inside(root: Path) -> list[str]:
-    """Cover what is protected in the workspace.
-
-    A mount point cannot be renamed, but a folder above it can, and a new one put in its place:
-    so each folder between the workspace and the protected path becomes a mount point as well.
-    """
-    argv: list[str] = []
-    for path in protected_paths(root):
-        between = [parent for parent in reversed(path.parents) if parent.is_relative_to(root)]
-        for parent in between:
-            if parent != root:
-                argv += ["--bind", str(parent), str(parent)]
-        argv += ["--ro-bind", str(path), str(path)]
-    return argv

@@ -1,38 +1,13 @@
-"""The environment of a child process: the user's, without secrets and without the agent's venv."""
+"""The environment of a child process: what is allowed, without the agent's venv."""
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-SECRET_NAME = re.compile(
-    r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH(?!OR)|COOKIE|PRIVATE|WEBHOOK|_PAT$|_DSN$",
-    re.IGNORECASE,
-)
-SECRET_VALUE = re.compile(
-    r"://[^/\s:@]*:[^/\s@]+@|-----BEGIN|^(sk-|gh[opsu]_|github_pat_|glpat-|xox[abp]-|AKIA|hf_)"
-)
-# Ways to services outside, and what would change the Python or the shell that we start.
-DROPPED = frozenset(
-    {
-        "BASH_ENV",
-        "DBUS_SESSION_BUS_ADDRESS",
-        "DISPLAY",
-        "DOCKER_HOST",
-        "ENV",
-        "GPG_AGENT_INFO",
-        "PROMPT_COMMAND",
-        "PYTHONHOME",
-        "PYTHONPATH",
-        "SSH_AGENT_PID",
-        "SSH_AUTH_SOCK",
-        "WAYLAND_DISPLAY",
-        "XAUTHORITY",
-        "XDG_RUNTIME_DIR",
-    }
-)
+from tools.sandbox.variables import passes
+
 FIXED = {
     "COLUMNS": "100",
     "GIT_OPTIONAL_LOCKS": "0",
@@ -47,13 +22,19 @@ DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 def child_environment(
-    source: Mapping[str, str], workspace: Path, git_config: Mapping[str, str] | None = None
+    source: Mapping[str, str],
+    workspace: Path,
+    git_config: Mapping[str, str] | None = None,
+    variables: tuple[str, ...] = (),
 ) -> dict[str, str]:
     """The whole environment of a command that runs in `workspace` (resolved).
 
-    `git_config` is added for git through GIT_CONFIG_COUNT, after what `source` has there.
+    `git_config` is added for git through GIT_CONFIG_COUNT, after what `source` has there;
+    `variables` are passed on whatever they are called.
     """
-    env = {name: value for name, value in source.items() if not _is_dropped(name, value)}
+    env = {
+        name: value for name, value in source.items() if name in variables or passes(name, value)
+    }
     env["PATH"] = _path(source.get("PATH", DEFAULT_PATH), workspace)
     if _own_venv_is_foreign_to(workspace) and env.get("VIRTUAL_ENV") == sys.prefix:
         del env["VIRTUAL_ENV"]
@@ -66,17 +47,6 @@ def child_environment(
         env[f"GIT_CONFIG_VALUE_{number}"] = value
         env["GIT_CONFIG_COUNT"] = str(number + 1)
     return env
-
-
-def _is_dropped(name: str, value: str) -> bool:
-    if name.startswith("GIT_CONFIG_"):
-        return SECRET_VALUE.search(value) is not None
-    return (
-        name in DROPPED
-        or name.startswith("INGLE_")
-        or SECRET_NAME.search(name) is not None
-        or SECRET_VALUE.search(value) is not None
-    )
 
 
 def _path(value: str, workspace: Path) -> str:

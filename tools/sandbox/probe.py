@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import os
 import select
-import shlex
 import socket
 import subprocess
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tools.sandbox import bubblewrap
-from tools.sandbox.base import Sandbox
+from tools.sandbox import bubblewrap, landlock, seatbelt
+from tools.sandbox.base import Sandbox, SandboxUnavailable
 from tools.sandbox.bubblewrap import Bubblewrap
+from tools.sandbox.canary import ATTACKS, PROGRAM
+from tools.sandbox.install import OFF, install_line, namespace_line
+from tools.sandbox.landlock import Landlock
 from tools.sandbox.missing import Missing
 from tools.sandbox.off import Off
+from tools.sandbox.profiles import WORKSPACE, Profile
+from tools.sandbox.seatbelt import Seatbelt
 
-Mode = Literal["auto", "bubblewrap", "off"]
-OFF = "run with --sandbox off"
-INSTALL = f"install it (apt install bubblewrap), or {OFF}"
+Mode = Literal["auto", "bubblewrap", "landlock", "off"]
 TRIAL_S = 20
 
 
@@ -29,31 +34,43 @@ class Probe:
     """What a trial of one sandbox showed.
 
     ``reason`` is one line for people, ``""`` when all is well. ``canary`` is what the trial's
-    attacks did: 'blocked', 'escaped', or 'not run'.
+    attacks did: 'blocked', 'escaped', or 'not run'; ``attacks`` has each with what stopped it,
+    and 'escaped' for what nothing stopped.
     """
 
     name: str
     ok: bool
     reason: str = ""
     canary: str = "not run"
+    attacks: tuple[tuple[str, str], ...] = ()
 
 
-def find_sandbox(mode: Mode = "auto") -> Sandbox:
-    """The sandbox to use; a stand-in that refuses every command when none works."""
+def find_sandbox(mode: Mode = "auto", profile: Profile = WORKSPACE) -> Sandbox:
+    """The sandbox for commands of a profile; a stand-in that refuses them when none works."""
     if mode == "off":
-        return Off()
-    sandbox, probe = try_bubblewrap()
-    return sandbox if sandbox is not None else Missing(probe.reason)
+        return Off(profile)
+    probe = Probe("landlock", False)
+    if mode != "landlock":
+        found, probe = try_seatbelt() if sys.platform == "darwin" else try_bubblewrap()
+        if found is not None:
+            return found.with_profile(profile)
+    if mode in ("auto", "landlock") and profile.only_reads:
+        reduced, reduced_probe = try_landlock()
+        if reduced is not None:
+            return reduced.with_profile(profile)
+        probe = probe if probe.reason else reduced_probe
+    return Missing(probe.reason or "Landlock only confines the profile read-only", profile)
 
 
 def try_bubblewrap() -> tuple[Bubblewrap | None, Probe]:
     """Try bubblewrap; the sandbox comes back only when it confines."""
     program = bubblewrap.find_program()
     if program is None:
-        return None, Probe("bubblewrap", False, f"bubblewrap is not installed: {INSTALL}")
+        reason = f"bubblewrap is not installed: {install_line()} (or {OFF})"
+        return None, Probe("bubblewrap", False, reason)
     probe = Probe("bubblewrap", False)
-    for nesting in (False, True):
-        sandbox = Bubblewrap(program, nesting)
+    for old in (False, True):
+        sandbox = Bubblewrap(program, old)
         probe = trial(sandbox)
         if probe.ok:
             return sandbox, probe
@@ -62,35 +79,94 @@ def try_bubblewrap() -> tuple[Bubblewrap | None, Probe]:
     return None, probe
 
 
+def try_landlock() -> tuple[Landlock | None, Probe]:
+    """Try the reduced tier."""
+    abi = landlock.landlock_abi()
+    if abi < landlock.OLDEST:
+        reason = f"Landlock needs Linux 6.2 or newer: {install_line()} (or {OFF})"
+        return None, Probe("landlock", False, reason)
+    sandbox = Landlock(abi)
+    probe = trial(sandbox)
+    return (sandbox if probe.ok else None), probe
+
+
+def try_seatbelt() -> tuple[Seatbelt | None, Probe]:
+    """Try macOS's own; never run by our tests."""
+    if not Path(seatbelt.PROGRAM).exists():
+        return None, Probe("seatbelt", False, f"{seatbelt.PROGRAM} is missing: {OFF}")
+    sandbox = Seatbelt()
+    probe = trial(sandbox)
+    return (sandbox if probe.ok else None), probe
+
+
 def trial(sandbox: Sandbox) -> Probe:
-    """Run a command in the sandbox that writes outside and connects out; look from outside."""
+    """Run a program in the sandbox that tries to get out; look from outside whether it did."""
+    with _targets() as (folder, outside, arguments, listeners):
+        python = str(Path(sys.executable).resolve())
+        argv = (python, "-I", "-S", "-c", PROGRAM, *arguments)
+        trouble, output = _run(sandbox, argv, folder)
+        told = dict(line.split(": ", 1) for line in output.splitlines() if ": " in line)
+        seen = {name for name, listener in listeners.items() if _was_reached(listener)}
+        if outside.exists():
+            seen.add("write")
+        if (folder / ".git/hooks-canary").exists():
+            seen.add("git folder")
+        if told.get("parent") == "escaped":
+            seen.add("parent")
+    # A write or a connection that succeeded inside may have met something of the sandbox's own.
+    ends = {name: "contained" if end == "escaped" else end for name, end in told.items()}
+    attacks = tuple((x, "escaped" if x in seen else ends.get(x, "")) for x in ATTACKS)
+    escaped = [name for name, end in attacks if end == "escaped"]
+    if escaped:
+        reason = f"it does not confine: {', '.join(escaped)} got out"
+        return Probe(sandbox.name, False, reason, "escaped", attacks)
+    if not all(end for _, end in attacks):
+        return Probe(sandbox.name, False, f"{trouble}: {namespace_line()} (or {OFF})")
+    return Probe(sandbox.name, True, "", "blocked", attacks)
+
+
+@contextmanager
+def _targets() -> Iterator[tuple[Path, Path, tuple[str, ...], dict[str, socket.socket]]]:
+    """What the attacks aim at: the workspace, a file outside, arguments, and who listens."""
     with (
-        tempfile.TemporaryDirectory(prefix="ingle-probe-") as folder,
-        socket.create_server(("127.0.0.1", 0)) as listener,
+        tempfile.TemporaryDirectory(prefix="ingle-probe-") as base,
+        socket.create_server(("127.0.0.1", 0)) as network,
+        socket.socket(socket.AF_UNIX) as unix,
+        socket.socket(socket.AF_UNIX) as abstract,
     ):
-        base = Path(folder).resolve()
-        inside, outside = base / "inside", base / "outside"
-        inside.mkdir()
-        outside.mkdir()
-        port = listener.getsockname()[1]
-        command = (
-            f"echo ran > ran; echo x > {shlex.quote(str(outside / 'escaped'))}; "
-            f"exec 3<>/dev/tcp/127.0.0.1/{port}; true"
-        )
-        trouble = _run(sandbox, command, inside)
-        if not (inside / "ran").exists():
-            return Probe(sandbox.name, False, f"{trouble}; allow user namespaces, or {OFF}")
-        if (outside / "escaped").exists():
-            return Probe(sandbox.name, False, "it lets writes out of the workspace", "escaped")
-        if select.select([listener], [], [], 0)[0]:
-            return Probe(sandbox.name, False, "it lets connections out", "escaped")
-    return Probe(sandbox.name, True, "", "blocked")
+        folder, outside = Path(base).resolve() / "inside", Path(base).resolve() / "escaped"
+        (folder / ".git").mkdir(parents=True)
+        # Where the attack can see it: only the filter of system calls stands between.
+        path, name = str(folder / "socket"), Path(base).name
+        unix.bind(path)
+        listeners = {"connect": network, "unix socket": unix}
+        if sys.platform == "linux":
+            abstract.bind(f"\0{name}")
+            listeners["abstract socket"] = abstract
+        for listener in listeners.values():
+            listener.listen()
+        parent = f"{os.getpid()}:{_start_of(os.getpid())}"
+        port = str(network.getsockname()[1])
+        yield folder, outside, (str(outside), port, path, name, parent), listeners
 
 
-def _run(sandbox: Sandbox, command: str, folder: Path) -> str:
-    """Run to the end; the first line of what went wrong, for people."""
-    launch = sandbox.launch(command, folder)
+def _start_of(pid: int) -> str:
+    """When a process started, in the kernel's ticks; tells two with one number apart."""
     try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return "0"
+    return text.rpartition(")")[2].split()[19]
+
+
+def _was_reached(listener: socket.socket) -> bool:
+    return bool(select.select([listener], [], [], 0)[0])
+
+
+def _run(sandbox: Sandbox, argv: tuple[str, ...], folder: Path) -> tuple[str, str]:
+    """Run to the end; the first line of what went wrong, for people, and what was printed."""
+    try:
+        launch = sandbox.wrap(argv, folder)
         done = subprocess.run(
             launch.argv,
             env=launch.env,
@@ -100,9 +176,12 @@ def _run(sandbox: Sandbox, command: str, folder: Path) -> str:
             timeout=TRIAL_S,
             check=False,
         )
+    except SandboxUnavailable as error:
+        return str(error), ""
     except subprocess.TimeoutExpired:
-        return f"{sandbox.name} did not answer within {TRIAL_S} s"
+        return f"{sandbox.name} did not answer within {TRIAL_S} s", ""
     except OSError as error:
-        return f"{sandbox.name} does not start: {error.strerror}"
+        return f"{sandbox.name} does not start: {error.strerror}", ""
     lines = os.fsdecode(done.stderr).strip().splitlines()
-    return lines[0] if lines else f"{sandbox.name} failed with exit code {done.returncode}"
+    trouble = lines[0] if lines else f"{sandbox.name} failed with exit code {done.returncode}"
+    return trouble, os.fsdecode(done.stdout)

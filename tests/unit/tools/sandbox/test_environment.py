@@ -20,12 +20,16 @@ SECRETS = {
     "SSH_AUTH_SOCK": "/tmp/agent",
     "DOCKER_HOST": "unix:///x",
     "GIT_CONFIG_VALUE_0": "https://me:secret@host/",
+    "npm_config__authToken": "x",
+    "GOOGLE_APPLICATION_CREDENTIALS": "x",
+    "PIP_EXTRA_INDEX_URL": "https://0123456789abcdef0123@host/simple",
+    "NAME_THAT_NOBODY_KNOWS": "x",
 }
 PLAIN = {
     "HOME": "/home/me",
     "JAVA_HOME": "/opt/java",
     "GIT_AUTHOR_NAME": "Me",
-    "DATABASE_HOST": "db:5432",
+    "GIT_CONFIG_KEY_0": "user.name",
     "PIP_INDEX_URL": "https://host:8080/simple",
 }
 
@@ -91,3 +95,10 @@ def test_git_settings_follow_the_users(root: Path, count: str, first: int) -> No
     assert env["GIT_CONFIG_COUNT"] == str(first + 2)
     assert env[f"GIT_CONFIG_KEY_{first}"] == "a.b"
     assert env[f"GIT_CONFIG_VALUE_{first + 1}"] == "f"
+
+
+def test_a_variable_that_is_granted_by_name_is_passed_on(root: Path) -> None:
+    source = {"DATABASE_HOST": "db", "APP_TOKEN": "x", "OTHER_TOKEN": "y"}
+    env = child_environment(source, root, None, ("DATABASE_HOST", "APP_TOKEN"))
+    assert (env["DATABASE_HOST"], env["APP_TOKEN"]) == ("db", "x")
+    assert "OTHER_TOKEN" not in env

@@ -1,0 +1,41 @@
+"""SECURITY.md names a test for each promise; a test that went away takes its promise along."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+TEXT = (TESTS.parent / "SECURITY.md").read_text("utf-8")
+
+
+def defined_tests() -> set[str]:
+    files = TESTS.rglob("test_*.py")
+    return {name for f in files for name in re.findall(r"def (test_\w+)", f.read_text("utf-8"))}
+
+
+def test_every_test_that_is_named_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", TEXT))
+    assert len(named) > 40
+    assert named <= defined_tests(), named - defined_tests()
+
+
+def test_every_promise_names_a_test() -> None:
+    promises = TEXT.split("## The promise")[1].split("## The tiers")[0]
+    rows = [line for line in promises.splitlines() if line.startswith("|")]
+    kinds = ("| promise", "| limit", "|--")
+    assert all("`test_" in row for row in rows if not row.startswith(kinds))
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    from tools.sandbox.profiles import GIB, Limits
+    from tools.shell import LONGEST_S, ShellArguments
+
+    limits = Limits()
+    assert f"| {limits.processes:,} |" in TEXT
+    assert f"| {limits.file_size // GIB} GiB |" in TEXT
+    assert f"| {limits.disk // GIB} GiB |" in TEXT
+    assert f"| {limits.scratch // GIB} GiB each |" in TEXT
+    assert f"| {limits.output // GIB} GiB printed" in TEXT
+    assert f"| {limits.open_files:,}, none |" in TEXT
+    assert f"| {ShellArguments(command='x').timeout_s} s, at most {LONGEST_S} |" in TEXT
