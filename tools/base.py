@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from tools.output import OutputStore
 from tools.sandbox.base import Sandbox
@@ -21,6 +21,30 @@ class Arguments(BaseModel):
     """Base of the argument models: unknown fields are an error that the model gets to read."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class JsonArguments(Arguments):
+    """Arguments whose JSON Schema is given as such, and not by typed fields.
+
+    A subclass sets ``parameters``, the schema that is declared as it is, and :meth:`check`.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    parameters: ClassVar[dict[str, Any]] = {"type": "object", "properties": {}}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _checked(cls, value: Any) -> Any:
+        cls.check(value)
+        return value
+
+    @classmethod
+    def check(cls, value: Any) -> None:
+        """Raises PydanticCustomError for what does not fit."""
+
+    def values(self) -> dict[str, Any]:
+        """The arguments as they came."""
+        return dict(self.model_extra or {})
 
 
 A = TypeVar("A", bound=Arguments)
@@ -57,7 +81,8 @@ class Tool(Generic[A]):
     ``raw`` names the arguments (strings) that may travel outside the JSON, as fenced blocks in
     that order: code inside JSON strings is where small models break. ``existing`` says what
     ``path`` has to be where it exists already, and ``copied`` names the argument that is a piece
-    of that file.
+    of that file. ``preview`` changes nothing and gives the unified diff that ``run`` would make, or
+    the result with which it would refuse.
     """
 
     name: str
@@ -68,9 +93,12 @@ class Tool(Generic[A]):
     writes: bool = False
     existing: Literal["", "file", "folder", "any"] = ""
     copied: str = ""
+    preview: Callable[[A, ToolContext], str | ToolResult] | None = None
 
     def parameters(self) -> dict[str, Any]:
         """JSON Schema of the arguments, without the titles that only cost tokens."""
+        if issubclass(self.arguments, JsonArguments):
+            return self.arguments.parameters
         schema = self.arguments.model_json_schema()
         return _without_titles(schema)
 
@@ -102,6 +130,7 @@ def _without_titles(schema: dict[str, Any]) -> dict[str, Any]:
 
 __all__ = [
     "Arguments",
+    "JsonArguments",
     "OutputStore",
     "Sandbox",
     "Tool",

@@ -22,8 +22,8 @@ LARGEST_UNIQUE = 24_000
 
 
 def closed(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema without room for properties that it does not name."""
-    return {**schema, "additionalProperties": False}
+    """The schema without room for properties that it does not name, unless it says otherwise."""
+    return {"additionalProperties": False, **schema}
 
 
 def filled(tool: ToolSpec) -> ToolSpec:

@@ -1,0 +1,140 @@
+"""Our client against the servers of others, and against the official conformance tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.mcp.connect import run_tool
+from tests.mcp_servers_used_in_tests import foreign
+from tests.mcp_servers_used_in_tests.use import around, context, using
+from tools.mcp.connection import Connection
+from tools.mcp.entry import StdioEntry
+
+ROOT = Path(__file__).parent.parent.parent
+CLIENT = "tests/mcp_servers_used_in_tests/conformance_client.py"
+PASSING = (
+    "initialize",
+    "tools_call",
+    "elicitation-sep1034-client-defaults",
+    "sse-retry",
+    "auth/metadata-default",
+    "auth/metadata-var1",
+    "auth/metadata-var2",
+    "auth/metadata-var3",
+    "auth/basic-cimd",
+    "auth/scope-from-www-authenticate",
+    "auth/scope-from-scopes-supported",
+    "auth/scope-omitted-when-undefined",
+    "auth/scope-step-up",
+    "auth/scope-retry-limit",
+    "auth/token-endpoint-auth-basic",
+    "auth/token-endpoint-auth-post",
+    "auth/token-endpoint-auth-none",
+    "auth/pre-registration",
+    "auth/2025-03-26-oauth-endpoint-fallback",
+    "auth/resource-mismatch",
+    "auth/offline-access-scope",
+    "auth/offline-access-not-supported",
+    "auth/client-credentials-basic",
+)
+# docs/mcp.md says why.
+FAILING = (
+    "auth/2025-03-26-oauth-metadata-backcompat",
+    "auth/client-credentials-jwt",
+    "auth/cross-app-access-complete-flow",
+)
+
+
+@pytest.fixture(scope="module")
+def packages() -> Path | None:
+    return foreign.installed()
+
+
+async def run(made: Connection, base: Path, tool: str, **arguments: Any) -> Any:
+    return await run_tool(made, tool, arguments, context(base), blocked=lambda: "",
+                          progress=lambda *_: None)  # fmt: skip
+
+
+async def test_server_everything(packages: Path | None, tmp_path: Path) -> None:
+    if packages is None:
+        return
+    told: list[Any] = []
+
+    async def elicit(_server: str, _message: str, schema: dict[str, Any]) -> dict[str, Any]:
+        return {"name": "Ada"} if "name" in schema["properties"] else {}
+
+    entry = StdioEntry("everything", "node", (foreign.server(packages, "everything"),))
+    async with using(entry, around(tmp_path, elicit=elicit)) as made:
+        assert "Echo: hi" in (await run(made, tmp_path, "echo", message="hi")).text
+        assert "[image png" in (await run(made, tmp_path, "get-tiny-image")).text
+        found = await run(made, tmp_path, "get-structured-content", location="Chicago")
+        assert '"temperature"' in found.text
+        text = (await run(made, tmp_path, "get-resource-links", count=2)).text
+        assert text.count("[resource demo://") == 2
+        result = await run_tool(
+            made, "trigger-long-running-operation", {"duration": 0.05, "steps": 2},
+            context(tmp_path), blocked=lambda: "", progress=lambda *step: told.append(step[1:3]),
+        )  # fmt: skip
+        assert (result.ok, told) == (True, [(1, 2), (2, 2)])
+        assert "Ada" in (await run(made, tmp_path, "trigger-elicitation-request")).text
+        assert len(await made.resources()) > 5
+        assert "simple-prompt" in [prompt.name for prompt in await made.prompts()]
+        wrong = await run(made, tmp_path, "get-sum", a="x", b=1)
+        assert not wrong.ok
+
+
+async def test_server_filesystem(packages: Path | None, tmp_path: Path) -> None:
+    if packages is None:
+        return
+    (tmp_path / "a.txt").write_text("hello")
+    script = foreign.server(packages, "filesystem")
+    entry = StdioEntry("files", "node", (script, str(tmp_path)))
+    async with using(entry, around(tmp_path)) as made:
+        path = str(tmp_path / "a.txt")
+        assert (await run(made, tmp_path, "read_text_file", path=path)).text == "hello"
+        outside = await run(made, tmp_path, "read_text_file", path="/etc/passwd")
+        assert (outside.ok, "Access denied" in outside.text) == (False, True)
+
+
+async def test_server_memory(packages: Path | None, tmp_path: Path) -> None:
+    if packages is None:
+        return
+    variables = {"MEMORY_FILE_PATH": str(tmp_path / "memory.jsonl")}
+    entry = StdioEntry("memory", "node", (foreign.server(packages, "memory"),), variables)
+    ada = {"name": "Ada", "entityType": "person", "observations": ["writes programs"]}
+    async with using(entry, around(tmp_path)) as made:
+        assert (await run(made, tmp_path, "create_entities", entities=[ada])).ok
+    async with using(entry, around(tmp_path)) as made:
+        found = await run(made, tmp_path, "search_nodes", query="programs")
+        assert found.text.count("writes programs") == 1
+
+
+@pytest.mark.parametrize("scenario", [*PASSING, *FAILING])
+def test_conformance(packages: Path | None, scenario: str, tmp_path: Path) -> None:
+    if packages is None:
+        return
+    command = f"{sys.executable} {CLIENT}"
+    done = subprocess.run(
+        [*foreign.conformance(packages), "client", "--command", command, "--scenario", scenario],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": ".", "XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    said = done.stdout + done.stderr
+    assert ("OVERALL: PASSED" in said) == (scenario in PASSING), said[-4000:]
+
+
+def test_all_client_scenarios_are_listed(packages: Path | None) -> None:
+    if packages is None:
+        return
+    done = subprocess.run(
+        [*foreign.conformance(packages), "list"], capture_output=True, text=True, check=True
+    )
+    behind = done.stdout.partition("Client scenarios")[2]
+    names = [line.split()[1] for line in behind.splitlines() if line.startswith("  - ")]
+    assert sorted(names) == sorted([*PASSING, *FAILING])

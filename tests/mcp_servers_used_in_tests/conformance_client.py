@@ -1,0 +1,84 @@
+"""Our client as the official conformance tests drive it: `conformance_client.py URL`.
+
+The scenario is in MCP_CONFORMANCE_SCENARIO, what it hands over in MCP_CONFORMANCE_CONTEXT.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+from mcp.shared.auth import AuthorizationCodeResult
+
+from tools.mcp.connection import Connection, Hooks
+from tools.mcp.entry import HttpEntry, OAuthSettings
+from tools.mcp.http import http_transport
+from tools.mcp.log import ServerLog
+from tools.mcp.oauth import Person
+
+METADATA_URL = "https://conformance-test.local/client-metadata.json"
+
+
+def person() -> Person:
+    """Allows everything: follows the address of the sign-in, and reads the code out of it."""
+    brought: list[AuthorizationCodeResult] = []
+
+    async def show(url: str) -> None:
+        async with httpx2.AsyncClient() as client:
+            answer = await client.get(url)
+        query = parse_qs(urlsplit(answer.headers["location"]).query)
+        first = {key: values[0] for key, values in query.items()}
+        brought.append(
+            AuthorizationCodeResult(
+                code=first["code"], state=first.get("state"), iss=first.get("iss")
+            )
+        )
+
+    async def wait() -> AuthorizationCodeResult:
+        return brought.pop()
+
+    return Person("http://127.0.0.1:8931/callback", show, wait)
+
+
+def settings(scenario: str, given: dict[str, Any]) -> OAuthSettings:
+    if scenario == "auth/basic-cimd":
+        return OAuthSettings(metadata_url=METADATA_URL)
+    if "client_id" not in given:
+        return OAuthSettings()
+    grant = "client_credentials" if "client-credentials" in scenario else "authorization_code"
+    return OAuthSettings(given["client_id"], given.get("client_secret", ""), grant=grant)
+
+
+async def accept(_server: str, _message: str, _schema: dict[str, Any]) -> dict[str, Any]:
+    return {}  # what the form proposes
+
+
+async def main(url: str) -> None:
+    scenario = os.environ.get("MCP_CONFORMANCE_SCENARIO", "")
+    given = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT") or "{}")
+    entry = HttpEntry("conformance", url, oauth=settings(scenario, given), start_s=20, call_s=20)
+    with tempfile.TemporaryDirectory() as folder:
+        made = Connection(
+            entry,
+            lambda _end: http_transport(entry, Path(folder), person()),
+            ServerLog(None),
+            Hooks(elicit=accept),
+        )
+        try:
+            await made.ready()
+            for tool in made.tools:
+                arguments = {"a": 5, "b": 3} if tool.name == "add_numbers" else {}
+                await made.call(tool.name, arguments)
+        finally:
+            await made.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[-1]))
