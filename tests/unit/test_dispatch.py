@@ -7,15 +7,21 @@ from typing import Any
 import pytest
 from pydantic import Field
 
-from agent.dispatch import Dispatcher
+from agent.approval import Answer, Question
+from agent.dispatch import Dispatcher, telling
+from agent.events import ApprovalAsked, ApprovalGiven
 from agent.messages import ToolCall
-from agent.policy import Policy
+from agent.policy import Decision, Grants, Policy, Rule
+from agent.policy.grants import load
 from tools.base import Arguments, Tool, ToolContext, ToolResult
 from tools.catalog import default_tools
 from tools.output import OutputStore
 from tools.sandbox.missing import Missing
 from tools.sandbox.off import Off
 from tools.workspace import Workspace
+
+# A tool that the policy does not know is asked about.
+COUNT = Rule(Decision.ALLOW, "count")
 
 
 class CountArguments(Arguments):
@@ -38,8 +44,7 @@ def dispatcher(tmp_path: Path, seen: list[Any]) -> Dispatcher:
 
     tool = Tool("count", "Count.", CountArguments, run)
     context = ToolContext(Workspace(tmp_path), Off(), OutputStore(None))
-    policy = Policy(confined=False, sandbox_off_by_user=True)
-    return Dispatcher((tool, *default_tools()), context, policy, lambda _command: False)
+    return Dispatcher((tool, *default_tools()), context, Policy("off", rules=(COUNT,)))
 
 
 def call(name: str, **arguments: Any) -> ToolCall:
@@ -91,7 +96,7 @@ async def test_wrong_arguments_are_explained(
 async def test_a_command_without_a_sandbox_is_refused(
     dispatcher: Dispatcher, tmp_path: Path
 ) -> None:
-    lonely = replace(dispatcher, policy=Policy(confined=False))
+    lonely = replace(dispatcher, policy=Policy())
     result, denied = await lonely.run(call("shell", command="touch made"), limit=1000)
     assert (result.ok, denied) == (False, True)
     assert "no sandbox" in result.text
@@ -104,13 +109,13 @@ async def test_a_person_decides_about_a_command(
 ) -> None:
     asked: list[str] = []
 
-    def ask(command: str) -> bool:
-        asked.append(command)
-        return answer
+    async def ask(question: Question) -> Answer:
+        asked.append(question.detail)
+        return Answer("once" if answer else "no")
 
     asking = replace(
         dispatcher,
-        policy=Policy(confined=False, can_ask=True),
+        policy=Policy(can_ask=True),
         context=replace(dispatcher.context, sandbox=Missing("no bubblewrap")),
         ask=ask,
     )
@@ -121,13 +126,13 @@ async def test_a_person_decides_about_a_command(
 
 
 async def test_nobody_is_asked_about_a_wrong_call(dispatcher: Dispatcher) -> None:
-    asked: list[str] = []
+    asked: list[Question] = []
 
-    def ask(command: str) -> bool:
-        asked.append(command)
-        return True
+    async def ask(question: Question) -> Answer:
+        asked.append(question)
+        return Answer("once")
 
-    asking = replace(dispatcher, policy=Policy(confined=False, can_ask=True), ask=ask)
+    asking = replace(dispatcher, policy=Policy(can_ask=True), ask=ask)
     await asking.run(call("shell", cmd="ls"), limit=1000)
     assert asked == []
 
@@ -144,3 +149,139 @@ def test_the_specs_are_those_of_the_tools(dispatcher: Dispatcher) -> None:
     assert list(specs) == [tool.name for tool in dispatcher.tools]
     assert specs["write"].raw == ("content",)
     assert specs["count"].parameters["required"] == ["path"]
+
+
+class Person:
+    """Somebody who answers always the same, and remembers what they were shown."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.seen: list[Question] = []
+
+    async def __call__(self, question: Question) -> Answer:
+        self.seen.append(question)
+        return self.answer
+
+
+def asking(dispatcher: Dispatcher, person: Person) -> Dispatcher:
+    """In mode ask, with somebody there."""
+    return replace(dispatcher, policy=Policy("off", "ask", can_ask=True), ask=person)
+
+
+async def test_a_write_is_shown_as_a_diff_before_it_is_done(
+    dispatcher: Dispatcher, tmp_path: Path
+) -> None:
+    (tmp_path / "a.py").write_text("x = 1\ny = 2\n")
+    person = Person(Answer("no", "y is needed"))
+    desk = asking(dispatcher, person)
+    await desk.run(call("read", path="a.py"), limit=1000)
+    result, denied = await desk.run(call("edit", path="a.py", old="y = 2\n", new=""), limit=1000)
+    (question,) = person.seen
+    assert question.diff.endswith("@@ -1,2 +1 @@\n x = 1\n-y = 2\n")
+    assert (question.tool, question.headline) == ("edit", "edit a.py")
+    assert question.folder == str(tmp_path)
+    assert question.pattern == "edit(a.py)"
+    assert (result.text, denied) == ("edit was not run: the user said no: y is needed", True)
+    assert (tmp_path / "a.py").read_text() == "x = 1\ny = 2\n"
+
+    person.answer = Answer("once")
+    result, denied = await desk.run(call("write", path="b.py", content="z = 3\n"), limit=1000)
+    assert (result.ok, denied) == (True, False)
+    assert "+z = 3" in person.seen[1].diff
+    assert result.diff == person.seen[1].diff
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("edit", {"path": "a.py", "old": "q", "new": ""}),
+        ("edit", {"path": "../a", "old": "q", "new": ""}),
+        ("write", {"path": "a.py", "content": "new"}),
+        ("write", {"path": ".git/config", "content": "x"}),
+    ],
+)
+async def test_nobody_is_asked_about_what_cannot_be_done(
+    dispatcher: Dispatcher, tmp_path: Path, name: str, arguments: dict[str, str]
+) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n")
+    person = Person(Answer("once"))
+    result, denied = await asking(dispatcher, person).run(call(name, **arguments), limit=1000)
+    assert (result.ok, denied, person.seen) == (False, False, [])
+
+
+async def test_a_file_that_changes_while_the_question_stands_is_not_overwritten(
+    dispatcher: Dispatcher, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.py"
+    path.write_text("x = 1\n")
+
+    async def ask(_question: Question) -> Answer:
+        path.write_text("x = 2\n")
+        return Answer("once")
+
+    desk = replace(dispatcher, policy=Policy("off", "ask", can_ask=True), ask=ask)
+    await desk.run(call("read", path="a.py"), limit=1000)
+    result, _ = await desk.run(call("edit", path="a.py", old="x = 1\n", new="x = 3\n"), limit=1000)
+    assert not result.ok
+    assert path.read_text() == "x = 2\n"
+
+
+@pytest.mark.parametrize(("kind", "asked"), [("once", 2), ("session", 1), ("always", 1)])
+async def test_how_long_a_yes_holds(
+    dispatcher: Dispatcher, tmp_path: Path, kind: Any, asked: int
+) -> None:
+    person = Person(Answer(kind))
+    grants = Grants(tmp_path / "config")
+    desk = replace(asking(dispatcher, person), grants=grants)
+    for _ in range(2):
+        result, _denied = await desk.run(call("shell", command="touch made"), limit=1000)
+        assert result.ok
+    assert len(person.seen) == asked
+    await desk.run(call("shell", command="touch other"), limit=1000)
+    assert len(person.seen) == asked + 1
+    kept = [rule.text for rule in load(tmp_path / "config")]
+    assert kept == (["shell(touch made)", "shell(touch other)"] if kind == "always" else [])
+
+
+async def test_a_copy_asks_nobody_and_writes(dispatcher: Dispatcher, tmp_path: Path) -> None:
+    person = Person(Answer("once"))
+    place = tmp_path / "copy"
+    place.mkdir()
+    copy = asking(dispatcher, person).in_copy(Workspace(place))
+    result, _ = await copy.run(call("write", path="a.py", content="x\n"), limit=1000)
+    assert result.ok and (place / "a.py").exists()
+    result, denied = await copy.run(call("shell", command="touch made"), limit=1000)
+    assert (result.ok, denied, person.seen) == (False, True, [])
+
+
+async def test_a_refusal_names_its_rule(dispatcher: Dispatcher) -> None:
+    rules = (Rule(Decision.DENY, "shell", "git push"),)
+    strict = replace(dispatcher, policy=Policy("off", rules=rules))
+    result, denied = await strict.run(call("shell", command="git  push"), limit=1000)
+    assert denied
+    assert result.text == (
+        "shell was not run: a rule says deny (rule: deny shell(git push)). "
+        "Do not try it again: go on without it, or say what you need."
+    )
+
+
+async def test_rules_see_through_links(dispatcher: Dispatcher, tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "link").symlink_to("secret")
+    rules = (Rule(Decision.DENY, "edit", "secret/**"),)
+    strict = replace(dispatcher, policy=Policy("off", rules=rules))
+    for path in ("secret/a", "link/a", "./x/../secret/a"):
+        _, denied = await strict.run(call("write", path=path, content="x"), limit=1000)
+        assert denied, path
+    assert list((tmp_path / "secret").iterdir()) == []
+
+
+async def test_questions_and_answers_are_events() -> None:
+    events: list[Any] = []
+    ask = telling(Person(Answer("no", "because")), events.append)
+    question = Question("shell", "ls", "ls", "", "/work", "why", "rule", "shell(ls)")
+    assert await ask(question) == Answer("no", "because")
+    assert events == [
+        ApprovalAsked("shell", "ls", "ls", "", "/work", "why", "rule", "shell(ls)"),
+        ApprovalGiven("no", "because"),
+    ]

@@ -1,0 +1,110 @@
+"""Approvals and refusals in a whole task."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agent.app import Job
+from agent.approval import Answer, Question
+from agent.events import ApprovalAsked, ApprovalGiven, CallMade, CallReturned, TurnEnded
+from agent.policy import Decision, Policy, Rule
+from tests.turn.conftest import Desk
+
+RULES = (Rule(Decision.DENY, "shell", "touch *"),)
+
+
+async def under(desk: Desk, policy: Policy, lines: list[str], **given: Any) -> TurnEnded:
+    """One task with this policy."""
+    session = await desk.open(lines, **given)
+    assert session._dispatcher is not None
+    policy = replace(policy, can_ask=session.ask is not None)
+    session._dispatcher = replace(session._dispatcher, policy=policy)
+    return await session.do(Job("do it", session.workspace))
+
+
+async def test_headless_a_question_is_a_refusal_with_its_own_exit_code(desk: Desk) -> None:
+    lines = [desk.call("write", path="a.txt", content="x\n"), "I may not."]
+    ended = await under(desk, Policy("off", "ask"), lines)
+    assert (ended.stop, ended.exit_code) == ("denied", 77)
+    assert "write was not run: writes are asked for (rule: approval ask)" in desk.given(1)
+    assert desk.names() == []
+    assert desk.shown(ApprovalAsked) == []
+
+
+async def test_the_question_is_in_the_log_before_the_answer_acts(desk: Desk) -> None:
+    async def ask(question: Question) -> Answer:
+        assert [type(e) for e in desk.logged[-2:]] == [CallMade, ApprovalAsked]
+        assert desk.names() == []
+        assert "+x" in question.diff
+        return Answer("once")
+
+    lines = [desk.call("write", path="a.txt", content="x\n"), "Done."]
+    ended = await under(desk, Policy("off", "ask"), lines, ask=ask)
+    assert (ended.stop, desk.names()) == ("answer", ["a.txt"])
+    kinds = [type(event) for event in desk.logged]
+    at = kinds.index(ApprovalAsked)
+    assert kinds[at - 1 : at + 3] == [CallMade, ApprovalAsked, ApprovalGiven, CallReturned]
+
+
+async def test_the_reason_of_a_no_goes_to_the_model(desk: Desk) -> None:
+    async def ask(_question: Question) -> Answer:
+        return Answer("no", "use tabs instead")
+
+    lines = [desk.call("write", path="a.txt", content="x\n"), "I see."]
+    ended = await under(desk, Policy("off", "ask"), lines, ask=ask)
+    assert "the user said no: use tabs instead" in desk.given(1)
+    assert (ended.stop, ended.exit_code, desk.names()) == ("denied", 77, [])
+
+
+async def test_the_same_refused_call_three_times_ends_the_turn(desk: Desk) -> None:
+    lines = [desk.call("shell", command="touch x")] * 9
+    ended = await under(desk, Policy("off", rules=RULES), lines)
+    assert ended.turns == 3
+    assert ended.stop in ("repeated", "denied")
+    assert desk.names() == []
+
+
+async def test_changes_in_between_do_not_start_the_count_again(desk: Desk) -> None:
+    refused = desk.call("shell", command="touch x")
+    lines = [
+        line for i in range(5)
+        for line in (refused, desk.call("write", path=f"{i}.txt", content="y\n"))
+    ]  # fmt: skip
+    ended = await under(desk, Policy("off", rules=RULES), lines)
+    assert ended.turns == 5
+    assert desk.names() == ["0.txt", "1.txt"]
+
+
+@pytest.mark.parametrize("approval", ["auto", "never"])
+async def test_in_the_sandbox_nothing_is_asked(desk: Desk, approval: Any) -> None:
+    async def ask(question: Question) -> Answer:
+        raise AssertionError(question)
+
+    lines = [
+        desk.call("shell", command="echo $(date) > made"),
+        desk.call("write", path="a.txt", content="x\n"),
+        "Done.",
+    ]
+    ended = await under(desk, Policy("workspace", approval), lines, ask=ask, sandbox="workspace")
+    assert (ended.stop, desk.names()) == ("answer", ["a.txt", "made"])
+
+
+async def test_a_read_only_sandbox_changes_nothing(desk: Desk) -> None:
+    desk.put("a.txt", "old\n")
+    lines = [
+        desk.call("shell", command="cat a.txt"),
+        desk.call("shell", command="echo x > b.txt"),
+        desk.call("write", path="c.txt", content="x\n"),
+        desk.call("shell", command="wc -c $(ls)"),
+        "Done.",
+    ]
+    ended = await under(desk, Policy("read-only"), lines, sandbox="read-only")
+    assert "old" in desk.given(1)
+    assert "Read-only file system" in desk.given(2)
+    assert "write was not run: nothing may be written here" in desk.given(3)
+    assert "4 a.txt" in desk.given(4)
+    assert desk.names() == ["a.txt"]
+    assert ended.exit_code == 77
