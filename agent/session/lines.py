@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 from agent.events import (
     CallDelta,
@@ -19,6 +19,9 @@ from agent.events import (
     from_json,
     to_json,
 )
+
+# Nothing that we write is longer; a hole in a broken file can be.
+_LONGEST_LINE = 1 << 28
 
 
 def to_line(event: Event) -> str:
@@ -60,6 +63,22 @@ def parse(data: bytes) -> Iterator[Event]:
         event = from_json(value) if isinstance(value, dict) else None
         if event is not None:
             yield event
+
+
+def complete_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """The lines of a log from here on, each with its offset in bytes.
+
+    The file stands behind the last one afterwards: a line that is still being written is left for
+    the next time. What is too long to be one of ours is passed over.
+    """
+    while True:
+        start = file.tell()
+        line = file.readline(_LONGEST_LINE)
+        if line.endswith(b"\n"):
+            yield start, line
+        elif len(line) < _LONGEST_LINE:
+            file.seek(start)
+            return
 
 
 def fold(events: Iterable[Event]) -> list[Event]:

@@ -25,6 +25,7 @@ class Earlier:
     ended: bool
     replies: int
     title: str = ""
+    events: tuple[Event, ...] = ()
 
 
 def load_earlier(state: Path, name: str) -> Earlier:
@@ -58,6 +59,7 @@ def folded(session: str, events: Iterable[Event]) -> Earlier:
     """What the events of a log come to."""
     model, title, replies, ended = "", "", 0, True
     log: list[int] = []
+    events = tuple(events)
     for event in events:
         if isinstance(event, SessionStarted):
             model = event.model
@@ -69,4 +71,4 @@ def folded(session: str, events: Iterable[Event]) -> Earlier:
             replies += 1
             if event.start >= 0:
                 log[event.start :], ended = event.tokens, event.ended
-    return Earlier(session, model, tuple(log), ended, replies, title)
+    return Earlier(session, model, tuple(log), ended, replies, title, events)
