@@ -1,0 +1,1 @@
+"""Slash commands: those that are built in, and those that the user writes as Markdown files."""

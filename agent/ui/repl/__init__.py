@@ -1,0 +1,1 @@
+"""The interactive user interface: a prompt below a scrollback of plain terminal output."""
