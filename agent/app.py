@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
-from agent.check import CheckResult
-from agent.config import Limits
-from agent.context.budget import Budget
-from agent.context.project import CHARS_PER_TOKEN, Shown, choose, list_files, own_tests
-from agent.context.prompt import is_question, prompt_text, system_text, task_text
+from agent import approval
+from agent.blueprint import Blueprint
+from agent.briefing import Briefing
+from agent.context.instructions import SHARE, instructions
+from agent.context.ledger import Ledger
+from agent.context.prompt import prompt_text, system_text
 from agent.dialects.choose import choose_dialect
-from agent.dispatch import Dispatcher
+from agent.dispatch import Dispatcher, telling
 from agent.engine.base import Engine, Sampling
 from agent.engine.base import Progress as EngineProgress
 from agent.engine.llama import LlamaEngine
-from agent.errors import ConfigError, ExitCode, IngleError, UsageError
+from agent.errors import ExitCode, IngleError, UsageError
 from agent.events import (
     Event,
+    Folded,
     Notice,
     SessionStarted,
     SessionTitled,
@@ -32,24 +32,27 @@ from agent.events import (
     WorkProgress,
 )
 from agent.exchange import Exchange
+from agent.job import Job, open_workspace
 from agent.loop import Loop
-from agent.messages import System, User
-from agent.models.plan import Wish
-from agent.policy import Policy
+from agent.messages import Segment, System, User
+from agent.policy import Grants, Policy, SandboxMode
+from agent.recall import recall_tool
+from agent.session.files import Saver
+from agent.session.index import Index
+from agent.session.presence import Presence, notice
+from agent.session.remind import reminders
 from agent.session.resume import Earlier
 from agent.session.store import SessionLog
 from agent.speech import Ask
-from agent.turn import Progress, Task
+from agent.turn import Progress
+from agent.window import Window
 from tools.base import ToolContext
 from tools.catalog import default_tools
 from tools.output import OutputStore
 from tools.sandbox.base import Sandbox
 from tools.sandbox.probe import find_sandbox
-from tools.text import NotText, decode
+from tools.sandbox.profiles import READ_ONLY, WORKSPACE
 from tools.workspace import Workspace
-
-if TYPE_CHECKING:
-    from agent.schema import AnswerSchema
 
 # At most six words, so that a title is one short line whatever the model thinks of.
 TITLE = r"""start: /[A-Za-z0-9][A-Za-z0-9'_-]{0,20}( [A-Za-z0-9][A-Za-z0-9'_.-]{0,20}){1,5}/ "\n"
@@ -82,33 +85,6 @@ class Consumer(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True)
-class Job:
-    """One task as the command line describes it."""
-
-    task: str
-    workspace: Workspace
-    attach: tuple[Path, ...] = ()
-    check: str = ""
-    limits: Limits = field(default_factory=Limits)
-    sampling: Sampling = field(default_factory=Sampling)
-    sandbox: Literal["auto", "off"] = "auto"
-    wish: Wish = field(default_factory=Wish)
-    tries: int = 1
-    attempts: int = 1
-    schema: AnswerSchema | None = None  # of the answer
-    family: str = ""  # how the model is spoken to, where its template does not say
-
-
-def open_workspace(folder: Path) -> Workspace:
-    """The workspace at `folder`. Raises UsageError, ConfigError."""
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder: give an existing one with --dir")
-    if not os.access(folder, os.R_OK | os.X_OK):
-        raise ConfigError(f"{folder} cannot be read: check its permissions")
-    return Workspace(folder)
-
-
 class Session:
     """A log, an engine and a workspace; :meth:`do` runs tasks in it, one after the other."""
 
@@ -118,18 +94,30 @@ class Session:
         workspace: Workspace,
         log: SessionLog,
         consumer: Consumer,
-        ask: Callable[[str], bool] | None = None,
+        ask: approval.Ask | None = None,
         plan: str = "",
         earlier: Earlier | None = None,
+        maps: Path | None = None,
+        policy: Policy | None = None,
+        grants: Grants | None = None,
     ):
         self.engine = engine
         self.workspace = workspace
         self.log = log
         self.consumer = consumer
         self.ask = ask
+        self.policy = policy or Policy()
+        self.grants = grants or Grants()
         self.plan = plan
         self.earlier = earlier
+        self._maps = maps
+        self._index: Index | None = None
+        self.ledger = Ledger.of(earlier.events if earlier else ())
         self._exchange: Exchange | None = None
+        self._window: Window | None = None
+        state = log.folder.parent.parent if log.folder else None
+        self._presence = Presence(state, workspace.root, log.id) if state else None
+        self._saver = Saver.at(state, workspace.root, self.emit) if state else None
         self._dispatcher: Dispatcher | None = None
 
     def emit(self, event: Event) -> None:
@@ -139,19 +127,26 @@ class Session:
             BrokenPipeError: the user has gone; the work ends.
         """
         self.log.append(event, sync=type(event).__name__ in ("TaskGiven", "CallMade"))
+        self.ledger.take(event)
+        if isinstance(event, Folded):
+            self.workspace.hide()  # what was folded has to be shown again
         self.consumer.show(event)
         if warning := self.log.take_warning():
             self.consumer.show(Notice(warning))
         if self.consumer.closed and not isinstance(event, TurnEnded):
             raise BrokenPipeError
 
-    async def start(self, *, sandbox: Literal["auto", "off"], family: str = "") -> None:
-        """Load the model and try the sandbox at the same time."""
+    async def start(self, *, sandbox: SandboxMode | Literal["auto"], family: str = "") -> None:
+        """Load the model and try the sandbox at the same time; 'auto' is what the policy says."""
+        if sandbox != "auto":
+            self.policy = replace(self.policy, sandbox=sandbox)
 
         def loading(progress: EngineProgress) -> None:
             self.consumer.show(WorkProgress(progress.stage, progress.done, progress.total))
 
-        probing = asyncio.to_thread(find_sandbox, sandbox)
+        off = self.policy.sandbox == "off"
+        profile = READ_ONLY if self.policy.sandbox == "read-only" else WORKSPACE
+        probing = asyncio.to_thread(find_sandbox, "off" if off else "auto", profile)
         if isinstance(self.engine, LlamaEngine) and not self.engine.loaded:
             found, _ = await asyncio.gather(probing, self.engine.load(loading))
         else:
@@ -163,44 +158,114 @@ class Session:
                 version("ingle"), plan=self.plan,
             )
         )  # fmt: skip
-        self._dispatcher = self._make_dispatcher(found, off=sandbox == "off")
+        if self._presence and (text := notice(self._presence.others())):
+            self.emit(Notice(text))
+        self._dispatcher = self._make_dispatcher(found)
         dialect = choose_dialect(
             info.chat_template, blocks=True, family=family, bos=info.bos, eos=info.eos
         )
-        system = System(system_text(dialect.system_note), self._dispatcher.specs())
+        known = self.ledger.front
+        agents = instructions(self.workspace.root, int(info.n_ctx * SHARE), self._count)
+        text = system_text(dialect.system_note, agents)
+        system = System(text, self._dispatcher.specs(), agents)
         past = self.earlier or Earlier(self.log.id, info.model, (), ended=True, replies=0)
         self._exchange = Exchange(
             self.engine, dialect, system, self.emit,
             tokens=past.tokens, ended=past.ended, replies=past.replies,
-            late=self._dispatcher.late_specs,
+            late=self._dispatcher.late_specs, front=known,
         )  # fmt: skip
+        self._window = Window(self._exchange, self.ledger, info.n_ctx, self.emit, self._recall_note)
+        if (needed := self._window.least) > info.n_ctx:
+            raise UsageError(
+                f"the fixed prompt needs a window of at least {needed:,} tokens, and this one has "
+                f"{info.n_ctx:,}: give more with --ctx"
+            )
 
     async def close(self) -> None:
+        if self._presence:
+            self._presence.leave()
+        if self._index:
+            self._index.close()
         await self.engine.close()
 
-    def _make_dispatcher(self, sandbox: Sandbox, *, off: bool) -> Dispatcher:
+    def _make_dispatcher(self, sandbox: Sandbox) -> Dispatcher:
         context = ToolContext(self.workspace, sandbox, OutputStore(self.log.output))
-        policy = Policy(sandbox.confines, sandbox_off_by_user=off, can_ask=self.ask is not None)
-        return Dispatcher(default_tools(), context, policy, self.ask or (lambda _command: False))
+        policy = replace(self.policy, can_ask=self.ask is not None)
+        ask = telling(self.ask or approval.nobody, self.emit)
+        return Dispatcher(default_tools(), context, policy, ask, grants=self.grants)
 
     async def do(self, job: Job) -> TurnEnded:
         """Run one task to its end; never raises for what the model does."""
-        assert self._exchange is not None and self._dispatcher is not None, "start() comes first"
-        loop = Loop(self._exchange, self._dispatcher, self.engine.info.n_ctx, self.emit)
+        assert self._exchange is not None and self._window is not None, "start() comes first"
+        assert self._dispatcher is not None
+        loop = Loop(self._exchange, self._dispatcher, self._window, self.emit)
+        loop.runner.saver = self._saver
         done = Progress()
         stop = "interrupted"
         try:
             async with asyncio.timeout(job.limits.time_s or None):
-                task = await self._prepare(job, loop)
-                stop = await loop.run(task, done)
+                stop = await self._work(job, loop, done)
         except TimeoutError:
             stop = "time"
         except (asyncio.CancelledError, BrokenPipeError):
             stop = "interrupted"
         except IngleError:
+            await self._save_files()
             self._end("error", done)
             raise
+        await self._save_files()
         return self._end(stop, done)
+
+    async def _work(self, job: Job, loop: Loop, done: Progress) -> str:
+        """Do the job, a whole project file by file first: why it stopped."""
+        assert self._exchange is not None and self._window is not None
+        briefing = self._briefing(loop)
+        task, is_whole = await briefing.begin(job)
+        if not is_whole:
+            return await loop.run(await briefing.prepare(job), done)
+        self.emit(TaskGiven(job.task))
+        builder = Blueprint(self._exchange, self._window, loop.runner, self.emit, briefing.outline)
+        if stop := await builder.build(task, job.task, done):
+            return stop
+        if done.changes and not job.check:
+            done.answer = f"Wrote {', '.join(done.changed)}."
+            return "answer"
+        task = await briefing.prepare(job, told=True)
+        if done.changes and not task.failing:
+            done.check_passed = True
+            return "check_passed"
+        return await loop.run(task, done)
+
+    def _briefing(self, loop: Loop) -> Briefing:
+        n_ctx = self.engine.info.n_ctx
+        return Briefing(loop.runner, n_ctx, self._count, self.emit, self._maps, self._remind)
+
+    def _open_index(self) -> Index:
+        if self._index is None:
+            self._index = Index.open(self.log.folder, self.log.unsaved)
+        return self._index
+
+    def _remind(self, message: str, chars: int) -> str:
+        """What was folded and bears on `message`; nothing where nothing was folded."""
+        if not self.ledger.folds:
+            return ""
+        try:
+            return reminders(self._open_index(), message, self.ledger.visible, chars)
+        except IngleError:
+            return ""
+
+    def _recall_note(self) -> str:
+        """Let the model call recall from now on, and how it is told."""
+        assert self._dispatcher is not None
+        tool = self._dispatcher.declare(recall_tool(self._open_index))
+        return f" Tool {tool.name}(query): {tool.description}"
+
+    def _count(self, text: str) -> int:
+        return len(self.engine.tokenize([Segment(text)]))
+
+    async def _save_files(self) -> None:
+        if self._saver:
+            await self._saver.after()
 
     async def give_title(self) -> None:
         """Let the model name a session that is kept, beside the conversation."""
@@ -226,64 +291,5 @@ class Session:
         self.emit(ended)
         return ended
 
-    def _knows(self, file: str) -> bool:
-        path = self.workspace.root / file
-        return self.workspace.was_read(path) and not self.workspace.changed_since_read(path)
 
-    async def _prepare(self, job: Job, loop: Loop) -> Task:
-        """The prompt: the task, the files that matter, and what the check says before the work."""
-        failure: CheckResult | None = None
-        if job.check:
-            failure = await loop.runner.check(job.check)
-            if failure.exit_code in (126, 127):
-                self.emit(Notice("the check could not even start: is its command right?"))
-        text = failure.failure if failure else ""
-        attached = [attachment(self.workspace, path) for path in job.attach]
-        files = await list_files(self.workspace.root)
-        budget = Budget(self.engine.info.n_ctx, self.engine.info.n_ctx)
-        # What the model has seen in this session, and is still so, stands in the window already.
-        unseen = [file for file in files if not self._knows(file)]
-        room = budget.attachments - int(sum(len(a.text) for a in attached) / CHARS_PER_TOKEN)
-        shown = choose(self.workspace, unseen, job.task, text, max(0, room))
-        named = {item.path for item in attached}
-        shown = [*(item for item in shown if item.path not in named), *attached]
-        # A small model is told, and made, to act first; a large one knows.
-        act_first = job.tries > 1 and (bool(text) or not is_question(job.task))
-        prompt = task_text(
-            job.task,
-            files=files,
-            shown=shown,
-            check=job.check,
-            # A small model that sees the failure first recites it.
-            failure="" if job.tries > 1 else text,
-            note=prompt_text("act") if act_first else "",
-        )
-        self.emit(TaskGiven(job.task, tuple(item.path for item in shown)))
-        return Task(
-            prompt,
-            job.limits,
-            job.sampling,
-            job.check,
-            failing=bool(text),
-            act_first=act_first,
-            not_paths=own_tests(files, job.task),
-            tries=job.tries,
-            attempts=job.attempts,
-            schema=job.schema,
-        )
-
-
-def attachment(workspace: Workspace, path: Path) -> Shown:
-    """A file that the user named with -f. Raises UsageError."""
-    try:
-        data = path.read_bytes()
-        text = decode(data).text
-    except OSError as error:
-        raise UsageError(f"cannot attach {path}: {error.strerror}") from error
-    except NotText as error:
-        raise UsageError(f"cannot attach {path}: {error}") from error
-    real = path.resolve()
-    if real.is_relative_to(workspace.root):
-        workspace.remember(real, data)
-        return Shown(workspace.name(real), text)
-    return Shown(str(path), text)
+__all__ = ["Consumer", "Job", "Session", "open_workspace"]

@@ -16,10 +16,18 @@ from agent.messages import Usage
 
 SCHEMA = 1
 
+Part = tuple[str, str, int]
+"""What kind of thing some tokens are (see agent.context.ledger), which one (the id of a call or a
+handle, '' where it has none), and how many."""
+
 
 @dataclass(frozen=True)
 class SessionStarted:
-    """First line of every log. `time` is in seconds since 1970, `plan` a line about memory."""
+    """First line of every log. `time` is in seconds since 1970, `plan` a line about memory.
+
+    `forked_from` is the session that this one is a copy of, as it was at the end of its turn
+    `forked_at` (counted from 1).
+    """
 
     session: str
     workspace: str
@@ -29,6 +37,8 @@ class SessionStarted:
     version: str
     schema: int = SCHEMA
     plan: str = ""
+    forked_from: str = ""
+    forked_at: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,28 @@ class CallMade:
 
 
 @dataclass(frozen=True)
+class ApprovalAsked:
+    """A person is asked whether a call may run; the fields are those of approval.Question."""
+
+    tool: str
+    headline: str
+    detail: str = ""
+    diff: str = ""
+    folder: str = ""
+    why: str = ""
+    rule: str = ""
+    pattern: str = ""
+
+
+@dataclass(frozen=True)
+class ApprovalGiven:
+    """The answer: 'once', 'session', 'always' or 'no', and what the person said to a no."""
+
+    kind: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class CallReturned:
     """What a call brought back: `text` is what the model reads, `diff` is for people."""
 
@@ -112,7 +144,7 @@ class ModelReplied:
     """One message of the model is complete: its exact tokens, and why it ended.
 
     The tokens stand behind the first `start` tokens of the log; -1 in older logs. `ended` says that
-    the last of them is the end token which the template writes there.
+    the last of them is the end token which the template writes there. `parts` are as in LogSet.
     """
 
     text: str
@@ -121,6 +153,7 @@ class ModelReplied:
     usage: Usage
     start: int = -1
     ended: bool = False
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,12 +161,65 @@ class LogSet:
     """Behind its first `start` tokens the log is now `tokens`: a prompt, or an answer that stands.
 
     `ended` says that the model's message ended with them. With ModelReplied it gives the exact log
-    at any time, so that a session can go on.
+    at any time, so that a session can go on. `parts` says in order what the tokens are; `reply`
+    that the model wrote them.
     """
 
     start: int
     tokens: tuple[int, ...]
     ended: bool = False
+    parts: tuple[Part, ...] = ()
+    reply: bool = False
+
+
+@dataclass(frozen=True)
+class Folded:
+    """What stood in the window behind `start` tokens was replaced by something shorter.
+
+    `before` and `after` are tokens of the window, `again` those that have to be evaluated once
+    more; `why` is 'full', 'early' or 'asked'. The events LogSet behind it say what stands there
+    now.
+    """
+
+    start: int
+    before: int
+    after: int
+    again: int
+    why: str
+    handles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Summarised:
+    """What the model noted about its work so far, or `refused`: why that note was not taken."""
+
+    text: str
+    refused: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class FilesSaved:
+    """Checkpoints of the folder around the turn (see tools.checkpoints).
+
+    `before` from right before its first call that could write, `after` from its end; '' while the
+    turn has not ended.
+    """
+
+    before: str
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class Undone:
+    """The last `turns` turns were taken back, their files and what was said; or, with `redo`,
+    brought back. `before` and `after` are checkpoints of the folder around that."""
+
+    turns: int
+    before: str
+    after: str
+    files: tuple[str, ...] = ()
+    redo: bool = False
 
 
 @dataclass(frozen=True)
@@ -192,10 +278,16 @@ Event = (
     | ThinkingDelta
     | CallDelta
     | CallMade
+    | ApprovalAsked
+    | ApprovalGiven
     | CallReturned
     | CallRejected
     | ModelReplied
     | LogSet
+    | Folded
+    | Summarised
+    | FilesSaved
+    | Undone
     | SessionTitled
     | CheckStarted
     | CheckEnded
@@ -206,7 +298,7 @@ Event = (
 # Shown while it happens and worth nothing afterwards.
 TRANSIENT = (WorkProgress,)
 # Kept for a session that goes on, and of no use to whoever looks on.
-INTERNAL = (LogSet, SessionTitled)
+INTERNAL = (LogSet, FilesSaved, SessionTitled)
 
 
 def type_name(kind: type[Any]) -> str:
@@ -232,6 +324,8 @@ def from_json(data: dict[str, Any]) -> Event | None:
     if isinstance(usage, dict):
         names = {f.name for f in dataclasses.fields(Usage)}
         values["usage"] = Usage(**{k: v for k, v in usage.items() if k in names})
+    if "parts" in values:
+        values["parts"] = tuple(tuple(part) for part in values["parts"])
     try:
         event: Event = kind(**values)
     except TypeError:

@@ -7,22 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from agent.context.ledger import Stretch
 from agent.dialects.base import Dialect, TurnParser
 from agent.dialects.structured import answer_parser
 from agent.engine.base import Engine, Finished, Piece, Request
-from agent.events import Event, LogSet, ModelReplied, WorkProgress
-from agent.messages import Message, Segment, System, ToolSpec, Usage
+from agent.events import Event, LogSet, ModelReplied, Part, WorkProgress
+from agent.messages import Message, Segment, System, ToolOutput, ToolSpec, Usage, User
 from agent.speech import Ask, Reply, Speech
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point between two messages: the length of the log, and whether the last one had ended."""
+
+    length: int
+    ended: bool
 
 
 class Exchange:
     """A conversation with one model; `emit` gets what a user can see of it.
 
     `tokens` is the log of an earlier session that goes on, `ended` says that its last message
-    ended with its own end token, and `replies` is how many the model gave. `late` are the tools that
-    were declared in a message since the session began.
+    ended with its own end token, and `replies` is how many the model gave. `late` are the tools
+    that were declared in a message since the session began; `front` is the length of the fixed
+    prompt that the earlier session began with, where that is known.
     """
 
     def __init__(
@@ -36,13 +46,14 @@ class Exchange:
         ended: bool = True,
         replies: int = 0,
         late: Callable[[], Sequence[ToolSpec]] = lambda: (),
+        front: int = 0,
     ):
         self._engine = engine
         self._dialect = dialect
         self._system = system
         self._emit = emit
         self._late = late
-        self._front = len(engine.tokenize(dialect.front(system)))
+        self._front = front or len(engine.tokenize(dialect.front(system)))
         self._ends = frozenset(token for text in dialect.end_tokens for token in self._token(text))
         self._own_end = None if dialect.own_end is None else self._token(dialect.own_end)
         self._ended = ended
@@ -50,6 +61,17 @@ class Exchange:
         self._carried = list(tokens)  # of an adopted message or session, not in the log yet
         # What earlier answers to the same prompt said: the next ones will say much of it again.
         self._hints: list[tuple[int, ...]] = []
+        self._parts: tuple[Part, ...] = ()  # of the last delta
+
+    @property
+    def front(self) -> int:
+        """Tokens of the fixed prompt, which every session of a project begins with."""
+        return self._front
+
+    @property
+    def counted(self) -> int:
+        """How many tokens of the next delta :attr:`room` counts as used already."""
+        return len(self._carried) or (0 if self._engine.log else self._front)
 
     @property
     def tools(self) -> Sequence[ToolSpec]:
@@ -71,16 +93,72 @@ class Exchange:
         """The tokens that `messages` would add to the log, generation prompt included."""
         first = not self._engine.log and not self._carried
         front = self._dialect.front(self._system) if first else []
-        behind = self._dialect.delta(messages, first=first, ended=self._ended)
-        return [*self._carried, *self._engine.tokenize([*front, *behind])]
+        only_front = first or len(self._engine.log) + len(self._carried) == self._front
+        behind = self._dialect.delta(messages, first=only_front, ended=self._ended)
+        tokens = self._engine.tokenize([*front, *behind])
+        self._parts = self._parts_of(messages, len(tokens), with_front=first)
+        return [*self._carried, *tokens]
+
+    def rendered(self, messages: Sequence[Message], start: int, *, ended: bool) -> Stretch:
+        """`messages` as they would stand behind the first `start` tokens of the log."""
+        behind = self._dialect.delta(messages, first=start == self._front, ended=ended)
+        tokens = tuple(self._engine.tokenize(behind))
+        return Stretch(start, tokens, parts=self._parts_of(messages, len(tokens), with_front=False))
+
+    async def place(self, start: int, stretches: Sequence[Stretch], *, ended: bool) -> None:
+        """Behind the first `start` tokens of the log there stand from now on the `stretches`.
+
+        Their tokens are evaluated with the next delta; none of them is rendered again. `ended` is
+        that of the message before them.
+        """
+        log = len(self._engine.log)
+        before = self._carried[: max(0, start - log)]
+        await self._engine.rewind(min(start, log))
+        self._carried = [*before, *(token for s in stretches for token in s.tokens)]
+        self._hints = []
+        self._ended = stretches[-1].ended if stretches else ended
+        if not stretches:
+            self._emit(LogSet(start, (), ended))
+        for stretch in stretches:
+            self._emit(
+                LogSet(start, stretch.tokens, stretch.ended, stretch.parts, stretch.is_reply)
+            )
+            start += len(stretch.tokens)
+
+    def _parts_of(
+        self, messages: Sequence[Message], total: int, *, with_front: bool
+    ) -> tuple[Part, ...]:
+        """What `total` rendered tokens are; what the template wrote itself is the 'frame'."""
+        parts: list[Part] = []
+        if with_front:
+            bare = self._dialect.front(replace(self._system, tools=()))
+            words = len(self._engine.tokenize(bare))
+            own = len(self._engine.tokenize([Segment(self._system.instructions)]))
+            parts = [("system", "", words - own), ("tools", "", self._front - words)]
+            parts += [("instructions", "", own)] if own else []
+        for message in messages:
+            count = len(self._engine.tokenize([Segment(message.text)]))
+            if isinstance(message, ToolOutput):
+                parts.append(("result", message.call_id, count))
+            elif isinstance(message, User):
+                parts.append((message.source, "", count))
+        rest = total - sum(count for _, _, count in parts)
+        return (*parts, ("frame", "", rest))
 
     async def reply(self, delta: Sequence[int], ask: Ask) -> Reply:
         """Evaluate `delta` and read the model's next message to its end."""
-        self._carried = []
-        self._hints = []
         start = len(self._engine.log)
-        self._emit(LogSet(start, tuple(delta)))
-        return await self._read(delta, ask, [], start + len(delta))
+        self._put(start, delta)
+        self._hints = []
+        tokens = self._engine.tokenize([Segment(ask.begin)]) if ask.begin else []
+        begun = [Piece(token, self._engine.text(token)) for token in tokens]
+        return await self._read([*delta, *tokens], ask, begun, start + len(delta))
+
+    def _put(self, start: int, delta: Sequence[int]) -> None:
+        """Tell what of `delta` is new in the log: it goes to the engine now."""
+        carried = len(self._carried)
+        self._emit(LogSet(start + carried, tuple(delta[carried:]), parts=self._parts))
+        self._carried, self._parts = [], ()
 
     async def branch(self, reply: Reply, kept: Sequence[Piece], token: int, ask: Ask) -> Reply:
         """Another message in place of `reply`: begin with `kept` and `token`, then go on."""
@@ -102,9 +180,8 @@ class Exchange:
         """
         forks = self._engine.forks
         assert forks is not None, "ask `branches` first"
-        self._carried = []
         start = len(self._engine.log)
-        self._emit(LogSet(start, tuple(delta)))
+        self._put(start, delta)
         prefill = Request(delta[:-1], 0, mark=self._front)
         talk = Speech(self._parser(asks[0]), self._emit)
         async with aclosing(self._engine.generate(prefill)) as chunks:
@@ -166,12 +243,21 @@ class Exchange:
         await forks.drop()
         return speech.reply(0, len(log), [piece.token for piece in speech.pieces])
 
+    def mark(self) -> Mark:
+        """This point of the conversation, for :meth:`back_to`."""
+        return Mark(len(self._engine.log) + len(self._carried), self._ended)
+
+    async def back_to(self, mark: Mark) -> None:
+        """Forget what was said since; what stands before is not evaluated again."""
+        await self.place(mark.length, [], ended=mark.ended)
+
     async def take_back(self, reply: Reply) -> list[int]:
         """Forget `reply`; the delta that lets the model answer there again.
 
         Only the last token of the prompt is evaluated again, since its logits are gone.
         """
         last = self._engine.log[reply.start - 1]
+        self._parts = ()
         await self._engine.rewind(reply.start - 1)
         return [last]
 
@@ -209,8 +295,12 @@ class Exchange:
         return reply
 
     def _said(self, reply: Reply, text: str) -> None:
+        frame = len(reply.tokens) - sum(count for _, _, count in reply.parts)
+        parts = (*reply.parts, ("frame", "", frame)) if frame > 0 else reply.parts
         self._emit(
-            ModelReplied(text, reply.tokens, reply.reason, reply.usage, reply.start, reply.ended)
+            ModelReplied(
+                text, reply.tokens, reply.reason, reply.usage, reply.start, reply.ended, parts
+            )
         )
 
     async def _has_ended(self, reason: str) -> bool:

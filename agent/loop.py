@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from agent.turn import (
     signature,
     varied,
 )
+from agent.window import Window
 
 if TYPE_CHECKING:
     from agent.schema import AnswerSchema
@@ -42,26 +44,26 @@ class Loop:
         self,
         exchange: Exchange,
         dispatcher: Dispatcher,
-        n_ctx: int,
+        window: Window,
         emit: Callable[[Event], None],
     ):
         self.exchange = exchange
-        self.n_ctx = n_ctx
+        self.window = window
         self.emit = emit
         self.runner = Runner(dispatcher, self._budget, emit)
         self.attempts = Attempts(exchange, self.runner)
 
-    def _budget(self) -> Budget:
-        return Budget(self.n_ctx, self.exchange.room)
+    def _budget(self, delta: Sequence[int] = ()) -> Budget:
+        """What is left of the window behind `delta`."""
+        return Budget(self.window.n_ctx, self.window.room(delta))
 
     async def run(self, task: Task, done: Progress) -> str:
         """Why it stopped (see :class:`agent.events.TurnEnded`); `done` keeps what was done."""
         done.failing = task.failing
-        delta = self.exchange.delta([User(task.prompt)])
+        delta = await self.window.delta([User(task.prompt)])
         while True:
-            budget = self._budget()
             stop = exceeded(task.limits, done)
-            if stop or not fits(budget, len(delta)):
+            if stop or not fits(self._budget(delta)):
                 return stop or "context"
             reply = await self._reply(task, done, delta)
             done.turns += 1
@@ -78,12 +80,11 @@ class Loop:
                 return await self._structured(task, task.schema, done, messages) or stop
             if stop:
                 return stop
-            delta = self.exchange.delta(messages)
+            delta = await self.window.delta(messages)
 
     async def _reply(self, task: Task, done: Progress, delta: list[int]) -> Reply:
         """The model's next message, or the best of several."""
-        budget = self._budget()
-        ask = self._ask(task, done, replace(budget, room=budget.room - len(delta)))
+        ask = self._ask(task, done, self._budget(delta))
         if task.attempts > 1 and done.failing and self.exchange.branches > 1:
             best = await self.attempts.best_of(task, done, delta, ask)
             if best is not None:
@@ -95,14 +96,14 @@ class Loop:
     ) -> str:
         """Ask for the answer as JSON, every token of it held to the schema; '' or why not."""
         text = prompt_text("structured").replace("{schema}", schema.text)
-        delta = self.exchange.delta([*messages, User(text)])
-        budget = self._budget()
+        delta = await self.window.delta([*messages, User(text, "note")])
+        budget = self._budget(delta)
         limits = replace(task.limits, turns=0)  # one more, since it is owed
         stop = exceeded(limits, done)
-        if stop or not fits(budget, len(delta)):
+        if stop or not fits(budget):
             self.emit(Notice("nothing is left for the answer that --json-schema asks for"))
             return stop or "context"
-        ask = self._ask(task, done, replace(budget, room=budget.room - len(delta)))
+        ask = self._ask(task, done, budget)
         ask = Ask(ask.max_tokens, ask.sampling, answer=schema.lark)
         reply = await self.exchange.reply(delta, ask)
         done.turns += 1
@@ -140,16 +141,12 @@ class Loop:
         before = len(done.changes)
         done.before = list(done.changes)
         self.runner.workspace.begin()
-        for call in reply.calls:
-            if no_calls_left(task.limits, done):
-                return "tool_calls", messages
-            messages.append(await self.runner.call(call, done, len(reply.calls)))
-            if max(done.results.values(), default=0) >= SAME_CALL:
-                return "repeated", messages
+        if stop := await self._run_calls(task, done, reply, messages):
+            return stop, messages
         for bad in reply.bad:
             self.emit(CallRejected(bad.text, bad.reason))
             names = [tool.name for tool in self.exchange.tools]
-            messages.append(User(bad_call_text(bad, names)))
+            messages.append(User(bad_call_text(bad, names), "note"))
         done.idle = 0 if reply.calls else done.idle + 1
         if done.idle > IDLE:
             return "check_failed" if done.failing else "repeated", messages
@@ -158,6 +155,27 @@ class Loop:
         if task.check and done.failing and (len(done.changes) > before or only_blocks(reply)):
             return await self._checked(task, done, reply, messages)
         return "", messages
+
+    async def _run_calls(
+        self, task: Task, done: Progress, reply: Reply, messages: list[Message]
+    ) -> str:
+        """Run the reply's calls; while they run the model, idle now, notes what it did so far."""
+        notes = (
+            asyncio.create_task(self.window.make_notes())
+            if reply.calls and self.window.needs_notes()
+            else None
+        )
+        try:
+            for call in reply.calls:
+                if no_calls_left(task.limits, done):
+                    return "tool_calls"
+                messages.append(await self.runner.call(call, done, len(reply.calls)))
+                if max(done.results.values(), default=0) >= SAME_CALL:
+                    return "repeated"
+        finally:
+            if notes is not None:
+                await notes
+        return ""
 
     async def _answered(
         self, task: Task, done: Progress, reply: Reply
@@ -169,7 +187,7 @@ class Loop:
             return exceeded(task.limits, done) or "context", []
         if reply.unplaced and not done.nudged and not done.changes:
             done.nudged = True
-            return "", [User(prompt_text("unplaced"))]
+            return "", [User(prompt_text("unplaced"), "note")]
         done.answer = "" if task.schema else reply.text
         if task.check and not (done.check_passed and not done.failing):
             return await self._checked(task, done, reply, [])
@@ -198,4 +216,4 @@ class Loop:
         if reply.calls:
             done.failed.add(signature(reply))
         text = f"{failure_text(task.check, result.failure)}\n\n{prompt_text('retry')}"
-        return "", [*messages, User(text)]
+        return "", [*messages, User(text, "check")]

@@ -55,13 +55,20 @@ class BadCall:
 
 @dataclass(frozen=True)
 class System:
+    """The fixed prompt. `instructions` is the piece of `text` that is the project's own."""
+
     text: str
     tools: tuple[ToolSpec, ...] = ()
+    instructions: str = ""
 
 
 @dataclass(frozen=True)
 class User:
+    """What stands in the user's role. `source` says who speaks: 'user', or the agent for him with
+    a 'check' that failed, a 'note', or a 'summary' of what was folded."""
+
     text: str
+    source: str = "user"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from agent.check import CheckResult, run_check
 from agent.context.budget import Budget
@@ -15,11 +16,23 @@ from agent.turn import Progress
 from tools.base import ToolContext
 from tools.workspace import Workspace
 
+REFUSED = "\0"  # before the key of a result that is a refusal
 CHECK_S = 300.0  # longer than this a check counts as failed
 
 
+class Saver(Protocol):
+    """Saves the folder's files before the first change of a turn."""
+
+    async def before(self) -> None: ...
+
+
 class Runner:
-    """Calls and checks in one workspace; `budget` says how much of the window is free."""
+    """Calls and checks in one workspace; `budget` says how much of the window is free.
+
+    `saver` hears of each call that can write before it runs; copies of a workspace have none.
+    """
+
+    saver: Saver | None = None
 
     def __init__(
         self,
@@ -38,8 +51,7 @@ class Runner:
 
     def elsewhere(self, workspace: Workspace) -> Runner:
         """The same in a copy of the workspace, without a word to the user."""
-        context = replace(self.dispatcher.context, workspace=workspace)
-        dispatcher = replace(self.dispatcher, context=context)
+        dispatcher = self.dispatcher.in_copy(workspace)
         other = Runner(dispatcher, self.budget, lambda _event: None)
         other._check_context = {
             command: replace(allowed, workspace=workspace)
@@ -51,7 +63,7 @@ class Runner:
         self.emit(CheckStarted(command))
         most_chars = self.budget().result_chars(1)
         if command not in self._check_context:
-            self._check_context[command] = self.dispatcher.context_of_check(command)
+            self._check_context[command] = await self.dispatcher.context_of_check(command)
         result = await run_check(command, self._check_context[command], CHECK_S, most_chars)
         self.emit(
             CheckEnded(command, result.passed, result.exit_code, result.failure, result.seconds)
@@ -64,6 +76,9 @@ class Runner:
 
     async def call(self, call: ToolCall, done: Progress, calls: int) -> ToolOutput:
         """Run one of a message's `calls` calls, and note in `done` what it did."""
+        tool = self.dispatcher.tool(call.name)
+        if self.saver is not None and tool is not None and tool.writes:
+            await self.saver.before()
         self.emit(CallMade(call.id, call.name, call.arguments, call.form))
         started = time.monotonic()
         limit = self.budget().result_chars(calls)
@@ -79,8 +94,9 @@ class Runner:
         done.denied = done.denied or denied
         done.changes += result.changed
         if result.changed:
-            done.results.clear()  # after a change the same call is a new question
+            # After a change the same call is a new question, but not to the policy.
+            done.results = {k: n for k, n in done.results.items() if k.startswith(REFUSED)}
         else:
-            key = f"{call.name} {call.arguments!r} {result.text}"
+            key = f"{REFUSED * denied}{call.name} {call.arguments!r} {result.text}"
             done.results[key] = done.results.get(key, 0) + 1
         return ToolOutput(call.id, call.name, result.text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from agent.dialects.base import CallPart, TextPart, ThinkingPart, TurnParser, UnplacedCode
 from agent.engine.base import Chunk, Finished, Piece, Progress, Request, Sampling
-from agent.events import CallDelta, Event, TextDelta, ThinkingDelta, WorkProgress
+from agent.events import CallDelta, Event, Part, TextDelta, ThinkingDelta, WorkProgress
 from agent.messages import BadCall, Directive, ToolCall, Usage
 
 LOOK_EVERY = 32
@@ -29,6 +29,7 @@ class Reply:
     tokens: tuple[int, ...] = ()
     ended: bool = False  # with the end token that the template writes
     pieces: tuple[Piece, ...] = ()
+    parts: tuple[Part, ...] = ()  # how many of the tokens are thinking, text and calls
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Ask:
     not_paths: tuple[str, ...] = ()
     runners_up: bool = False
     answer: str = ""  # the grammar of the whole message: a JSON value, and no calls
+    begin: str = ""  # what the message begins with, said for the model
 
 
 def is_looping(pieces: Sequence[Piece]) -> bool:
@@ -77,6 +79,7 @@ class Speech:
     is_begun: bool = False
     is_looping: bool = False
     _parts: list[object] = field(default_factory=list)
+    _counts: dict[str, int] = field(default_factory=dict)
 
     def begin_with(self, pieces: Sequence[Piece]) -> None:
         """What stands there already is read again; it was steered when it was written."""
@@ -84,6 +87,7 @@ class Speech:
             self.pieces.append(piece)
             self.parser.feed(piece.text)
             self._take()
+            self._count()
         self.is_begun = bool(pieces)
 
     def request(
@@ -119,6 +123,8 @@ class Speech:
         else:
             self.finished = Finished("looping", chunk.usage) if self.is_looping else chunk
         self._take()
+        if isinstance(chunk, Piece):
+            self._count()
         return isinstance(chunk, Finished) or not self.is_looping
 
     def reply(
@@ -142,11 +148,17 @@ class Speech:
             tokens=tuple(tokens),
             ended=ended,
             pieces=tuple(self.pieces),
+            parts=tuple((kind, "", count) for kind, count in self._counts.items()),
         )
 
     @property
     def raw_text(self) -> str:
         return "".join(p.text for p in self._parts if isinstance(p, TextPart))
+
+    def _count(self) -> None:
+        """One more token of the kind that is being written."""
+        kind = _kind(self._parts[-1]) if self._parts else "text"
+        self._counts[kind] = self._counts.get(kind, 0) + 1
 
     def _take(self) -> None:
         for part in self.parser.take():
@@ -157,3 +169,10 @@ class Speech:
                 self.show(ThinkingDelta(part.text))
             elif isinstance(part, CallPart):
                 self.show(CallDelta(part.name, part.path, part.text))
+
+
+def _kind(part: object) -> str:
+    """The name of what `part` is in the ledger of the window."""
+    if isinstance(part, ThinkingPart):
+        return "thinking"
+    return "text" if isinstance(part, (TextPart, UnplacedCode)) else "call"

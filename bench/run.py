@@ -4,10 +4,17 @@ prompt      tokens of the fixed prompt
 engine      speeds against a bare loop, forks, speculation, restart from blocks (15 minutes)
 reuse       tokens evaluated / new tokens over a real session of 10 turns
 start       seconds of `agent --help` and `agent sessions list` above `python -c ''`
+outline     the map of a repository of 10,000 files: seconds cold and warm, stable or not
+sandbox     milliseconds that a command takes longer in the sandbox
+checkpoints seconds of a checkpoint: first, nothing changed, one file changed, undo
 repairs     small broken modules with a failing test, and the example: solved and seconds
+code-search needs --code-search FILE and --corpus FILE (JSON lines): functions found, plain BM25
+            beside it; seconds of an index of 1,000 files
 schemas     needs --schemas FILE (JSON lines with schema and tests): llguidance against llama.cpp's
             GBNF, then what grammars of calls cost; no weights are loaded
 exercism    needs --exercism FILE (JSON lines with instructions, stub and tests)
+injection   needs --injection FILE (JSON lines with injected results and the calls of the attack):
+            the model's rate and the gate's
 attempts    the same file, with the tests as the check: one attempt, then four at once, 45 s each
 """
 
@@ -19,7 +26,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import engine, exercism, measures, schemas, tasks
+from bench import (
+    checkpoints,
+    code_search,
+    engine,
+    exercism,
+    injection,
+    measures,
+    outline,
+    sandbox,
+    schemas,
+    tasks,
+)
 
 OUT = Path(__file__).parent / "out"
 BENCHES: dict[str, Callable[[], None]] = {
@@ -27,6 +45,9 @@ BENCHES: dict[str, Callable[[], None]] = {
     "engine": lambda: asyncio.run(engine.run(as_json=False)),
     "reuse": lambda: asyncio.run(measures.reuse()),
     "start": measures.start,
+    "sandbox": sandbox.run,
+    "outline": outline.run,
+    "checkpoints": checkpoints.run,
     "repairs": lambda: asyncio.run(tasks.repairs()),
 }
 
@@ -42,6 +63,7 @@ WITH_FILE: dict[str, Callable[[Path], None]] = {
     "schemas": lambda file: schemas.run(schemas.read_rows(file)),
     "exercism": lambda file: asyncio.run(exercism.run(exercism.read_rows(file))),
     "attempts": attempts,
+    "injection": lambda file: asyncio.run(injection.run(injection.read_rows(file))),
 }
 
 
@@ -66,14 +88,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", choices=[[], *BENCHES, *WITH_FILE])
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHES, *WITH_FILE, "code-search"])
+    parser.add_argument("--code-search", type=Path, help="JSON lines; not part of this repository")
+    parser.add_argument("--corpus", type=Path, help="JSON lines; the tree of --code-search")
     parser.add_argument("--schemas", type=Path, help="JSON lines; not part of this repository")
     parser.add_argument("--exercism", type=Path, help="JSON lines; not part of this repository")
+    parser.add_argument("--injection", type=Path, help="JSON lines; not part of this repository")
     arguments = parser.parse_args()
     files = {
+        "code-search": arguments.code_search,
         "schemas": arguments.schemas,
         "exercism": arguments.exercism,
         "attempts": arguments.exercism,
+        "injection": arguments.injection,
     }
     names = arguments.names or [*BENCHES, *(name for name, file in files.items() if file)]
     OUT.mkdir(exist_ok=True)
@@ -83,7 +110,9 @@ def main() -> None:
         if name in BENCHES:
             BENCHES[name]()
         elif files[name] is None:
-            parser.error(f"{name} needs --{'schemas' if name == 'schemas' else 'exercism'} FILE")
+            parser.error(f"{name} needs --{'exercism' if name == 'attempts' else name} FILE")
+        elif name == "code-search":
+            code_search.run(arguments.code_search, arguments.corpus)
         else:
             WITH_FILE[name](files[name])
 

@@ -28,6 +28,7 @@ class Workspace:
         """`root` must be an existing folder; it is kept resolved."""
         self.root = root.resolve(strict=True)
         self._seen: dict[Path, str] = {}
+        self._shown: set[Path] = set()
         self._originals: dict[Path, bytes | None] = {}
 
     def moved_to(self, root: Path) -> Workspace:
@@ -70,6 +71,15 @@ class Workspace:
     def remember(self, path: Path, data: bytes) -> None:
         """Note the content that the model has seen or written."""
         self._seen[path] = _digest(data)
+        self._shown.add(path)
+
+    def is_shown(self, path: Path) -> bool:
+        """Whether the model still has before its eyes what it read or wrote there."""
+        return path in self._shown
+
+    def hide(self) -> None:
+        """What was shown is out of the model's sight; it was read all the same."""
+        self._shown.clear()
 
     def was_read(self, path: Path) -> bool:
         """Whether the model has seen this file in this session."""

@@ -53,7 +53,7 @@ class GpuLayers(click.ParamType[int | None]):
 @click.option("--attempts", type=click.IntRange(1, 4), default=1, show_default=True,
               help="Answers that are written at once; --check decides.")  # fmt: skip
 @click.option("--ctx", type=click.IntRange(min=512), help="Context length in tokens.")
-@click.option("--kv-type", type=click.Choice(["auto", "f16", "q8_0"]), default="auto",
+@click.option("--kv-type", type=click.Choice(["auto", "f16", "q8_0"]), default=None,
               help="Type of the cache; q8_0 takes half the memory.")  # fmt: skip
 @click.option("--gpu-layers", type=GpuLayers(), default="auto", help="A number, auto or all.")
 @click.option("--temperature", type=click.FloatRange(0, 2), default=None,
@@ -68,7 +68,11 @@ class GpuLayers(click.ParamType[int | None]):
 @click.option(
     "--json-schema", type=click.Path(dir_okay=False), help="The answer is JSON that fits this file."
 )
-@click.option("--sandbox", type=click.Choice(["auto", "off"]), default="auto")
+@click.option("--approval", type=click.Choice(["ask", "auto", "never"]), default=None,
+              help="ask before writes and commands; auto: what no sandbox holds.")  # fmt: skip
+@click.option("--sandbox", type=click.Choice(["auto", "read-only", "workspace", "off"]),
+              default="auto", help="Where commands may write; off: anywhere.")  # fmt: skip
+@click.option("--trust", is_flag=True, help="Use this folder's own settings from now on.")
 @click.option("--ephemeral", is_flag=True, help="Keep no session on disk.")
 def do(**given: Any) -> None:
     """Do TASK in this folder and exit. `-` reads the task from stdin; piped text is added to it."""

@@ -19,12 +19,27 @@ from agent.ui.escape import safe_line
 # Where each command is, and its line in the help: nothing is imported to show the help.
 COMMANDS = {
     "do": ("agent.cli.do:do", "Do one task in this folder, and stop."),
+    "chat": ("agent.cli.repl:chat", "Talk to the model: the same as no command."),
     "models": ("agent.cli.models:models", "List, fetch and remove model files."),
-    "sessions": ("agent.cli.sessions:sessions", "Look at what was done before."),
+    "context": ("agent.cli.context:context", "Show what fills the model's window in a session."),
+    "sessions": ("agent.cli.sessions:sessions", "Find, show, copy and remove sessions."),
+    "stats": ("agent.cli.stats:stats", "Show what all sessions took."),
+    "diff": ("agent.cli.diff:diff", "Show what the last turn changed."),
+    "undo": ("agent.cli.undo:undo", "Take the last turn back."),
     "cache": ("agent.cli.cache:cache", "Show or remove the saved state of models."),
+    "search": ("agent.cli.search:search", "Find code and documents of this project."),
+    "index": ("agent.cli.index:index", "Index this project for search."),
+    "mcp": ("agent.cli.mcp:mcp", "Servers whose tools the model can use."),
     "bench": ("agent.cli.bench:bench", "Measure the engine on this machine."),
+    "trust": ("agent.cli.trust:trust", "Let a folder's own settings be used."),
     "doctor": ("agent.cli.doctor:doctor", "Find out what works on this machine."),
 }
+
+# Options of `agent chat` that may stand without it.
+CHAT_OPTIONS = (
+    "-m", "--model", "-c", "--continue", "--resume", "-d", "--dir", "--check", "--ctx",
+    "--approval", "--sandbox", "--trust", "--plain", "--ephemeral",
+)  # fmt: skip
 
 
 class LazyGroup(click.Group):
@@ -32,6 +47,11 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0].split("=")[0] in CHAT_OPTIONS:
+            args = ["chat", *args]
+        return super().parse_args(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
@@ -72,7 +92,6 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool)
 @click.group(
     cls=LazyGroup,
     name="agent",
-    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option(
@@ -83,11 +102,8 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool)
     callback=_show_version,
     help="Show the version and exit.",
 )
-@click.pass_context
-def cli(ctx: click.Context) -> None:
+def cli() -> None:
     """A coding assistant that runs a local model in its own process."""
-    if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
 
 
 def main() -> None:
@@ -168,13 +184,14 @@ def _write_crash(trace: str) -> Path | None:
     import time
 
     from agent.config import Folders
+    from tools.secrets import mask
 
     try:
         path = Folders.from_env().state / "crash.log"
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')}\n{trace}\n")
+            file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')}\n{mask(trace)}\n")
     except (OSError, IngleError):
         return None
     return path

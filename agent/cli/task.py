@@ -5,29 +5,29 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
-
-import click
+from typing import Any, Literal
 
 from agent.app import Consumer, Job, Session, open_workspace
-from agent.cli.models import progress_bar
-from agent.config import Folders, Limits, is_offline
+from agent.approval import Answer, Ask, Question
+from agent.cli.asking import ask_on_terminal
+from agent.cli.build import build, find_model
+from agent.cli.permissions import Rights, find_rights
+from agent.config import Folders, Limits
 from agent.dialects.choose import known_name
 from agent.errors import UsageError
 from agent.events import Notice, TurnEnded
-from agent.loading import llama_engine, name_of, open_blocks, plan_for, sampling_for, tries_for
+from agent.loading import name_of
 from agent.models.catalogue import load_catalogue
 from agent.models.plan import Wish
-from agent.models.resolve import resolve
+from agent.policy import Approval, SandboxMode
 from agent.schema import load_schema
 from agent.session.resume import Earlier, last_in, load_earlier
 from agent.session.store import SessionLog
-from agent.ui.escape import safe
 from agent.ui.headless import JsonPrinter, StreamJsonPrinter
 from agent.ui.oneshot import OneshotPrinter
+from tools.code.places import store_file
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Options:
     check: str
     attempts: int
     ctx: int | None
-    kv_type: Literal["auto", "f16", "q8_0"]
+    kv_type: Literal["auto", "f16", "q8_0"] | None
     gpu_layers: int | None
     temperature: float | None
     seed: int
@@ -55,7 +55,9 @@ class Options:
     output: str
     output_file: str | None
     json_schema: str | None
-    sandbox: Literal["auto", "off"]
+    approval: Approval | None
+    sandbox: SandboxMode | Literal["auto"]
+    trust: bool
     ephemeral: bool
 
 
@@ -63,30 +65,35 @@ def run(options: Options) -> int:
     """Do the task: the exit code."""
     job = _job(options)
     folders = Folders.from_env()
+    consumer = _consumer(options.output)
+    rights = _rights(options, job, folders, consumer)
+    wanted = rights.loaded.settings.model
+    job = _with_settings(job, rights, options)
     earlier = _earlier(options, job, folders)
-    name = options.model or (earlier.model if earlier else load_catalogue().default)
-    with progress_bar() as progress:
-        found = resolve(name, folders.models, offline=is_offline(), progress=progress)
+    name = options.model or (earlier.model if earlier else wanted.name or load_catalogue().default)
+    found = find_model(name, folders)
     if earlier and name_of(found) != earlier.model:
         raise UsageError(
             f"session {earlier.session} was made with {earlier.model}, whose tokens "
             f"{name_of(found)} cannot read: start a new session, or take that model"
         )
-    sampling = sampling_for(found, options.temperature, options.seed)
-    job = replace(job, tries=tries_for(found), sampling=sampling)
-    plan = plan_for(found, job.wish)
-    consumer = _consumer(options.output)
-    blocks = (
-        None
-        if options.ephemeral
-        else open_blocks(folders, lambda text: consumer.show(Notice(text)))
-    )
-    engine = llama_engine(found, plan, blocks)
+    for text in rights.notices:
+        consumer.show(Notice(text))
+    built = build(
+        found, job.wish, folders,
+        temperature=wanted.temperature, seed=options.seed, keep=not options.ephemeral,
+        say=lambda text: consumer.show(Notice(text)),
+    )  # fmt: skip
+    job = replace(job, tries=built.tries, sampling=built.sampling)
     if earlier:
         log = SessionLog.resume(folders.state, earlier.session)
     else:
         log = SessionLog.create(None if options.ephemeral else folders.state)
-    session = Session(engine, job.workspace, log, consumer, _asker(consumer), plan.reason, earlier)
+    session = Session(
+        built.engine, job.workspace, log, consumer, _asker(consumer), built.plan, earlier,
+        maps=store_file(folders.cache, job.workspace.root),
+        policy=rights.policy, grants=rights.grants,
+    )  # fmt: skip
     try:
         ended = asyncio.run(_session(session, job))
     finally:
@@ -99,8 +106,6 @@ def run(options: Options) -> int:
 
 def _job(options: Options) -> Job:
     text = _task_text(options.task)
-    if options.attempts > 1 and not options.check:
-        raise UsageError("--attempts needs --check CMD, which decides between them")
     known_name(options.family)  # said before the model is loaded
     schema = load_schema(Path(options.json_schema)) if options.json_schema else None
     return Job(
@@ -114,12 +119,35 @@ def _job(options: Options) -> Job:
             options.max_tokens or 0,
             options.max_tool_calls or 0,
         ),
-        sandbox=options.sandbox,
-        wish=Wish(options.ctx, options.kv_type, options.gpu_layers),
         attempts=options.attempts,
         schema=schema,
         family=options.family,
     )
+
+
+def _rights(options: Options, job: Job, folders: Folders, consumer: Consumer) -> Rights:
+    """What holds in the folder, with the options over the settings."""
+    flags: dict[str, dict[str, Any]] = {
+        "model": {
+            "ctx": options.ctx, "kv_type": options.kv_type, "gpu_layers": options.gpu_layers,
+            "temperature": options.temperature,
+        },
+        "permissions": {"approval": options.approval},
+        "sandbox": {"mode": None if options.sandbox == "auto" else options.sandbox},
+    }  # fmt: skip
+    return find_rights(
+        folders, job.workspace.root, flags,
+        trust=options.trust, can_ask=_asker(consumer) is not None,
+    )  # fmt: skip
+
+
+def _with_settings(job: Job, rights: Rights, options: Options) -> Job:
+    check = job.check or rights.check
+    if options.attempts > 1 and not check:
+        raise UsageError("--attempts needs --check CMD, which decides between them")
+    wanted = rights.loaded.settings.model
+    wish = Wish(wanted.ctx, wanted.kv_type or "auto", wanted.gpu_layers)
+    return replace(job, check=check, wish=wish)
 
 
 def _earlier(options: Options, job: Job, folders: Folders) -> Earlier | None:
@@ -180,18 +208,14 @@ def _consumer(output: str) -> Consumer:
     return StreamJsonPrinter() if output == "stream-json" else OneshotPrinter()
 
 
-def _asker(consumer: Consumer) -> Callable[[str], bool] | None:
+def _asker(consumer: Consumer) -> Ask | None:
     """Asks a person about a command; None when nobody is there."""
     there = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
     if not isinstance(consumer, OneshotPrinter) or not there:
         return None
 
-    def ask(command: str) -> bool:
+    async def ask(question: Question) -> Answer:
         consumer.pause()
-        click.echo(
-            f"There is no sandbox here, so this would run with all your rights:\n  {safe(command)}",
-            err=True,
-        )
-        return click.confirm("Run it?", err=True)
+        return await asyncio.to_thread(ask_on_terminal, question)
 
     return ask

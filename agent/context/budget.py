@@ -32,11 +32,14 @@ class Budget:
         return min(self.n_ctx // 4, 6_000)
 
     def result_chars(self, results: int) -> int:
-        """Characters for each of `results` tool results, so that an answer still fits behind."""
-        tokens = (self.room - self.n_ctx // 4) // (2 * max(1, results))
+        """Characters for each of `results` tool results, an eighth of the window together.
+
+        Whatever stands in the window already: it is folded where the results need its room.
+        """
+        tokens = self.n_ctx // (8 * max(1, results))
         return max(200, min(MOST_RESULT_CHARS, tokens * LEAST_CHARS_PER_TOKEN))
 
 
-def fits(budget: Budget, delta: int) -> bool:
-    """Whether `delta` tokens and a shortest answer have room."""
-    return delta + budget.reserve <= budget.room
+def fits(budget: Budget) -> bool:
+    """Whether a shortest answer has room."""
+    return budget.reserve <= budget.room

@@ -22,9 +22,18 @@ def prompt_text(name: str) -> str:
     return place.read_text("utf-8").rstrip("\n")
 
 
-def system_text(note: str) -> str:
-    """The front of every session: our text and the family's note on how to make calls."""
-    return "\n\n".join(part for part in (prompt_text("system"), note.strip()) if part)
+def system_text(note: str, instructions: str = "") -> str:
+    """The front of every session: our text, the family's note on how to make calls, and what the
+    project wants every agent to know."""
+    parts = (prompt_text("system"), note.strip(), instructions)
+    return "\n\n".join(part for part in parts if part)
+
+
+def fence_opening(path: str) -> str:
+    """What stands before the text of a file in the form in which the model writes it."""
+    suffix = PurePosixPath(path).suffix.lstrip(".")
+    ticks = "`" * (4 if suffix == "md" else 3)
+    return f"{path}\n{ticks}{_LANGUAGES.get(suffix, suffix)}\n"
 
 
 def block(path: str, text: str) -> str:
@@ -37,12 +46,28 @@ def block(path: str, text: str) -> str:
 
 
 def task_text(
-    task: str, *, files: Sequence[str], shown: Sequence[Shown], check: str, failure: str, note: str
+    task: str,
+    *,
+    files: Sequence[str],
+    shown: Sequence[Shown],
+    check: str,
+    failure: str,
+    note: str,
+    outline: str = "",
+    folded: str = "",
 ) -> str:
-    """The user's message: the files, what fails, and the task last."""
+    """The user's message: the files, what fails, and the task last.
+
+    `outline` is a map of the project in place of the bare names of its files, `folded` what of the
+    session's folded part bears on the task.
+    """
     parts = []
+    if folded:
+        parts.append(f"From earlier in this session:\n{folded}")
     others = [file for file in files if file not in {s.path for s in shown}]
-    if others:
+    if outline:
+        parts.append(f"Map of the project, with line numbers:\n{outline}")
+    elif others:
         parts.append(f"Files in the folder: {listing(others)}")
     parts += [block(s.path, s.text) for s in shown]
     if failure:

@@ -22,6 +22,7 @@ from agent.events import (
     TextDelta,
     ThinkingDelta,
     TurnEnded,
+    Undone,
 )
 from agent.ui.calls import duration, headline
 from agent.ui.escape import safe_line, safe_output
@@ -101,6 +102,10 @@ def _lines(event: Event) -> Iterator[str]:
             yield from [] if event.passed else _indented(event.text)
         case Notice():
             yield from (f"! {line}" for line in _split(event.text))
+        case Undone():
+            what = "brought back" if event.redo else "taken back"
+            yield f"! {event.turns} turn{'' if event.turns == 1 else 's'} {what}"
+            yield from (f"    {safe_line(file)}" for file in event.files)
         case TurnEnded():
             yield SEPARATOR.join(summary(event))
         case _:

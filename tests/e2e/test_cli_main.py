@@ -36,7 +36,7 @@ def agent(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProce
     )
 
 
-@pytest.mark.parametrize("arguments", [["--help"], [], ["sessions", "list"], ["sessions", "-h"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["sessions", "list"], ["sessions", "-h"]])
 def test_little_is_imported_for_little(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom agent.cli.main import run\n"
@@ -48,9 +48,8 @@ def test_little_is_imported_for_little(arguments: list[str]) -> None:
 
 
 def test_help_lists_every_command() -> None:
-    bare, helped = agent(), agent("--help")
-    assert bare.returncode == helped.returncode == 0
-    assert bare.stdout == helped.stdout
+    helped = agent("--help")
+    assert helped.returncode == 0
     assert all(f"\n  {name} " in helped.stdout for name in COMMANDS)
 
 
@@ -68,7 +67,7 @@ def test_version() -> None:
     ("arguments", "words"),
     [
         (["sesions"], "did you mean sessions?"),
-        (["zzz"], "there are do, models"),
+        (["zzz"], "there are do, chat, models"),
         (["fix the test"], 'agent do "..."'),
         (["--vresion"], "Did you mean '--version'?"),
         (["sessions", "lst"], "No such command 'lst'"),

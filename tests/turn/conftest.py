@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from agent.app import Job, Session
+from agent.approval import Ask
 from agent.config import Limits
 from agent.engine.base import Sampling
 from agent.engine.scripted import Line, ScriptedEngine
@@ -54,7 +55,7 @@ class Desk:
         n_ctx: int = 8192,
         chunk: int = 4,
         sandbox: Any = "off",
-        ask: Callable[[str], bool] | None = None,
+        ask: Ask | None = None,
         rivals: Mapping[str, str] | None = None,
         branches: int = 1,
     ) -> Session:
@@ -74,7 +75,7 @@ class Desk:
         n_ctx: int = 8192,
         chunk: int = 4,
         sandbox: Any = "off",
-        ask: Callable[[str], bool] | None = None,
+        ask: Ask | None = None,
         check: str = "",
         tries: int = 1,
         attempts: int = 1,

@@ -6,11 +6,11 @@ import subprocess
 from dataclasses import replace
 
 from agent.app import Job
+from agent.approval import Answer, Question
 from agent.dialects.chatml import ChatmlJson
 from agent.dialects.choose import choose_dialect
 from agent.engine.scripted import ScriptedEngine
 from agent.events import CallMade, CallRejected, CallReturned, SessionStarted, TaskGiven, TurnEnded
-from agent.policy import Policy
 from tests.turn.conftest import Desk
 from tools.sandbox.missing import Missing
 
@@ -136,18 +136,16 @@ def no_sandbox(desk: Desk) -> None:
     assert desk.session is not None and desk.session._dispatcher is not None
     dispatcher = desk.session._dispatcher
     context = replace(dispatcher.context, sandbox=Missing("bubblewrap is not installed"))
-    asked = dispatcher.policy.can_ask
-    desk.session._dispatcher = replace(
-        dispatcher, context=context, policy=Policy(confined=False, can_ask=asked)
-    )
+    policy = replace(dispatcher.policy, sandbox="workspace")
+    desk.session._dispatcher = replace(dispatcher, context=context, policy=policy)
 
 
 async def test_a_person_may_allow_a_command_without_a_sandbox(desk: Desk) -> None:
     questions: list[str] = []
 
-    def ask(command: str) -> bool:
-        questions.append(command)
-        return command == "touch yes"
+    async def ask(question: Question) -> Answer:
+        questions.append(question.detail)
+        return Answer("once" if question.detail == "touch yes" else "no")
 
     lines = [desk.call("shell", command=f"touch {x}") for x in ("yes", "no")]
     session = await desk.open([*lines, "Done."], ask=ask)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from agent.app import Job
+from agent.approval import Answer, Question
 from agent.engine.base import Sampling
 from agent.errors import PermissionDenied
 from agent.events import CallMade, CheckEnded, CheckStarted, Event, Notice
@@ -260,13 +261,13 @@ async def test_without_a_sandbox_the_check_is_refused(desk: Desk) -> None:
 async def test_without_a_sandbox_a_person_is_asked_once_for_the_check(
     desk: Desk, right: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.app.find_sandbox", lambda _mode: Missing("bubblewrap is missing"))
+    monkeypatch.setattr("agent.app.find_sandbox", lambda *_given: Missing("bubblewrap is missing"))
     check = desk.put_calculator()
     asked: list[str] = []
 
-    def yes(command: str) -> bool:
-        asked.append(command)
-        return True
+    async def yes(question: Question) -> Answer:
+        asked.append(question.detail)
+        return Answer("once")
 
     ended = await desk.do([desk.block("calc.py", right)], check=check, sandbox="auto", ask=yes)
     assert ended.stop == "check_passed"

@@ -17,6 +17,7 @@ from agent.events import (
     CallMade,
     CallReturned,
     Event,
+    FilesSaved,
     ModelReplied,
     Notice,
     TextDelta,
@@ -77,7 +78,7 @@ async def test_cancelled_while_a_command_runs(desk: Desk) -> None:
     assert (ended.stop, ended.exit_code) == ("interrupted", 130)
     assert has_ended(pid)
     kinds = [type(e) for e in desk.logged]
-    assert kinds[-2:] == [CallMade, TurnEnded]
+    assert kinds[-3:] == [CallMade, FilesSaved, TurnEnded]
 
 
 async def test_the_next_task_goes_on_behind_an_interrupted_answer(desk: Desk) -> None:

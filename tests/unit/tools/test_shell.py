@@ -198,7 +198,7 @@ async def test_a_flood_is_bounded_in_memory_and_on_disk(context: ToolContext, pr
 
 
 async def test_a_flood_without_end_is_stopped_in_time(shell_context: ToolContext) -> None:
-    outcome = await run(shell_context, "yes", 1)
+    outcome = await run(shell_context, "yes slowly | grep --line-buffered slow", 1)
     assert outcome.timed_out
     assert outcome.seconds < 30
 

@@ -1,0 +1,93 @@
+"""The plan of a whole project: its files in the order in which they are written, as data."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+MOST_FILES = 48
+MOST_TOKENS = 4_000
+_NEW = re.compile(
+    r"\b(build|create|generate|make|write|scaffold|start|set up|bootstrap|implement)\b"
+    r".{0,120}?\b(project|package|app|application|library|program|tool|cli|service|game|site|"
+    r"website|server)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+GRAMMAR = r"""start: "{\"files\": [" file (", " file){0,47} "]}"
+file: "{\"path\": \"" PATH "\", \"purpose\": \"" TEXT "\", \"defines\": [" names "]}"
+names: ("\"" TEXT "\"" (", \"" TEXT "\""){0,7})?
+PATH: /([A-Za-z0-9_.-]+\/){0,4}[A-Za-z0-9_.-]*[A-Za-z0-9_]/
+TEXT: /[^"\\\n]{2,110}/
+"""
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """One file: what it is for, and the signatures that others may count on."""
+
+    path: str
+    purpose: str
+    defines: tuple[str, ...] = ()
+
+
+def is_whole_project(task: str, files: Sequence[str]) -> bool:
+    """Whether a task asks for a project where there is none yet."""
+    own = [file for file in files if not PurePosixPath(file).name.startswith(".")]
+    sources = [file for file in own if not file.lower().endswith((".md", ".txt", ".toml"))]
+    return not sources and bool(_NEW.search(task))
+
+
+def read_plan(text: str) -> list[PlannedFile]:
+    """The files of a plan in the model's order, each once; [] where it is none.
+
+    Paths that leave the folder or name a folder are dropped.
+    """
+    try:
+        listed = json.loads(text)["files"]
+    except (json.JSONDecodeError, KeyError, TypeError):
+        return []
+    files: dict[str, PlannedFile] = {}
+    for item in listed:
+        path = str(PurePosixPath(str(item["path"]).removeprefix("./")))
+        parts = PurePosixPath(path).parts
+        if not parts or ".." in parts or path.startswith(("/", ".git/", ".ingle/")):
+            continue
+        files.setdefault(path, PlannedFile(path, item["purpose"], tuple(item["defines"])))
+    # No file can have the name of another one's folder.
+    folders = {str(parent) for path in files for parent in PurePosixPath(path).parents}
+    return [file for path, file in files.items() if path not in folders][:MOST_FILES]
+
+
+def complete(files: Sequence[PlannedFile]) -> list[PlannedFile]:
+    """The plan with what a folder of modules needs, in an order in which it can be written."""
+    paths = {file.path for file in files}
+    added = []
+    for file in files:
+        package = PurePosixPath(file.path).parent
+        marker = str(package / "__init__.py")
+        is_module = file.path.endswith(".py") and str(package) != "."
+        if is_module and marker not in paths:
+            paths.add(marker)
+            added.append(PlannedFile(marker, f"Makes {package} a package.", ()))
+    return sorted([*added, *files], key=_stage)
+
+
+def listing(files: Sequence[PlannedFile]) -> str:
+    """The plan in few lines."""
+    lines = []
+    for file in files:
+        names = f" Defines: {'; '.join(file.defines)}" if file.defines else ""
+        lines.append(f"- {file.path}: {file.purpose}{names}")
+    return "\n".join(lines)
+
+
+def _stage(file: PlannedFile) -> int:
+    """Code, then its tests, then what is written about it; equal ones stay in their order."""
+    name = PurePosixPath(file.path).name.lower()
+    if name.endswith((".md", ".rst", ".txt")):
+        return 2
+    is_test = "test" in PurePosixPath(file.path).parts[0].lower() or name.startswith("test_")
+    return 1 if is_test else 0

@@ -1,0 +1,267 @@
+"""`agent bench context`: a long session through small windows, and what can be had back of it."""
+
+from __future__ import annotations
+
+import json
+import random
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from agent.app import Session
+from agent.config import Limits
+from agent.context.fold import digest_tokens
+from agent.engine.scripted import ScriptedEngine
+from agent.events import CallReturned, Folded, LogSet, ModelReplied
+from agent.job import Job
+from agent.session.index import Index
+from agent.session.store import SessionLog
+from bench.common import Collector
+from tools.workspace import Workspace
+
+WINDOWS = (4096, 8192, 32768, 200_000)
+TURNS = 1000
+FILES = 120
+FILE_CHARS = 8_000  # of text, at four characters a token in the scripted engine
+TASKS = (
+    "Bring the reports of all plants into one table. You must never write to ledger.txt. Use "
+    "metric units only.",
+    "Now check the table against the invoices. Do not use floating point for money.",
+    "Write down what is still open. Keep every plant's name as it is spelled in its report.",
+)
+CONSTRAINTS = (
+    "You must never write to ledger.txt",
+    "Use metric units only",
+    "Do not use floating point for money",
+)
+THINGS = (
+    "port of the staging server", "owner of the north gate", "seed of the random draw",
+    "height of the third tower", "colour of the spare valve", "year of the first audit",
+    "code of the back door", "name of the night ferry", "limit of the small crane",
+    "price of the old pump", "depth of the east well", "weight of the steel door",
+    "day of the fire drill", "phone of the harbour master", "size of the water tank",
+    "key of the archive room", "speed of the coal belt", "age of the main boiler",
+    "brand of the radio set", "length of the south pier", "title of the safety film",
+    "shelf of the blue manual", "number of the freight lift", "voltage of the yard lamps",
+    "grade of the engine oil", "date of the roof repair", "pressure of the air line",
+    "city of the pump maker", "model of the label printer", "room of the works council",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fact:
+    thing: str
+    value: str
+
+    @property
+    def sentence(self) -> str:
+        return f"The {self.thing} is {self.value}."
+
+    @property
+    def question(self) -> str:
+        return f"What is the {self.thing}?"
+
+
+@dataclass(frozen=True)
+class Through:
+    """A session through one window. Shares are of `evaluated`, `least_freed` is of the window."""
+
+    n_ctx: int
+    calls: int
+    printed_tokens: int
+    entered_tokens: int
+    largest: int
+    overflows: int
+    folds: int
+    least_freed: float
+    without_words: int
+    evaluated: int
+    again: float
+    naive_again: float
+    naive_appended_again: float
+    recalled: str
+
+
+def facts(rng: random.Random) -> list[Fact]:
+    return [Fact(thing, f"{rng.choice('KLMNPRST')}{rng.randrange(100, 1000)}") for thing in THINGS]
+
+
+def files(rng: random.Random, planted: Sequence[Fact]) -> dict[str, str]:
+    """Reports of plants; each of the first thirty has a fact in it."""
+    words = sorted({word for thing in THINGS for word in thing.split() if word not in ("of", "the")})
+    texts: dict[str, str] = {}
+    for number in range(FILES):
+        lines: list[str] = []
+        while sum(map(len, lines)) < FILE_CHARS:
+            amount, unit = rng.randrange(10_000), rng.choice(("kg", "bar", "pieces", "litres"))
+            some = " ".join(rng.sample(words, 3))
+            lines.append(f"{some} {rng.randrange(90)}: {amount} {unit} at plant {number}\n")
+        if number < len(planted):
+            lines.insert(rng.randrange(8), planted[number].sentence + "\n")
+        texts[f"plant{number:03}.txt"] = "".join(lines)
+    return texts
+
+
+def script(rng: random.Random, count: int) -> list[str]:
+    """Calls of a long session: reading, searching, running, writing; the facts are read first."""
+    said: list[str] = []
+    for number in range(count):
+        if number < len(THINGS):
+            made = ("read", {"path": f"plant{number:03}.txt"})
+        else:
+            name = f"plant{rng.randrange(FILES):03}.txt"
+            made = rng.choice(
+                (
+                    ("grep", {"pattern": rng.choice(THINGS).split()[0] + f".*{number % 50}"}),
+                    ("read", {"path": name, "first_line": 1 + number % 90}),
+                    ("shell", {"command": f"sort {name}; echo {number}"}),
+                    ("shell", {"command": f"cat plant00*.txt | head -c {7000 + number}"}),
+                    ("write", {"path": f"out{rng.randrange(40)}.txt", "content": "row\n" * 60}),
+                )
+            )
+        call = {"name": made[0], "arguments": made[1]}
+        said.append(f"<tool_call>\n{json.dumps(call)}\n</tool_call>")
+    return said
+
+
+async def through(n_ctx: int, folder: Path, progress: Callable[[str], None]) -> Through:
+    rng = random.Random(7)
+    planted = facts(rng)
+    root = folder / "project"
+    root.mkdir()
+    for name, text in files(rng, planted).items():
+        (root / name).write_text(text, "utf-8")
+    calls = script(rng, TURNS)
+    share = -(-TURNS // len(TASKS))
+    watch = _Watch(n_ctx)
+    lines = []
+    for number in range(len(TASKS)):
+        lines += [watch.saying(c) for c in calls[number * share : (number + 1) * share]]
+        lines.append(watch.saying("done"))
+    engine = watch.engine = ScriptedEngine(lines, n_ctx=n_ctx)
+    screen = Collector()
+    log = SessionLog.create(folder / "state")
+    session = Session(engine, Workspace(root), log, screen)
+    await session.start(sandbox="off")
+    for text in TASKS:
+        watch.words.append(text.partition(".")[0])
+        job = Job(text, session.workspace, limits=Limits(turns=0, time_s=0))
+        ended = await session.do(job)
+        progress(f"  {n_ctx}: {ended.stop}")
+    log.close()
+    assert log.folder is not None
+    found = _recalled(log.folder, planted)
+    await session.close()
+    return _measured(n_ctx, watch, screen, engine, found)
+
+
+class _Watch:
+    """Looks at every prompt: does it fit, are the user's words in it?"""
+
+    def __init__(self, n_ctx: int):
+        self.n_ctx = n_ctx
+        self.words: list[str] = []
+        self.engine: ScriptedEngine | None = None
+        self.largest = 0
+        self.overflows = 0
+        self.without = 0
+
+    def saying(self, text: str) -> Callable[[str], str]:
+        def line(prompt: str) -> str:
+            assert self.engine is not None
+            asked = self.engine.asked[-1]
+            size = asked.start + len(asked.request.delta) + asked.request.max_tokens
+            self.largest = max(self.largest, size)
+            self.overflows += size > self.n_ctx
+            wanted = [*self.words, *CONSTRAINTS[: min(2, len(self.words)) + (len(self.words) > 1)]]
+            self.without += not all(words in prompt for words in wanted)
+            # A thousand prompts of 200,000 tokens are more than the memory of small machines.
+            self.engine.asked[-1] = replace(asked, prompt="")
+            return text
+
+        return line
+
+
+def _recalled(folder: Path, planted: Sequence[Fact]) -> str:
+    index = Index.open(folder)
+    found = 0
+    for fact in planted:
+        found += any(fact.value in hit.snippet for hit in index.search(fact.question, 6))
+    index.close()
+    return f"{found}/{len(planted)}"
+
+
+def _measured(
+    n_ctx: int, watch: _Watch, screen: Collector, engine: ScriptedEngine, recalled: str
+) -> Through:
+    folds = [e for e in screen.events if isinstance(e, Folded)]
+    results = [e for e in screen.events if isinstance(e, CallReturned)]
+    other, appended = naive(screen, n_ctx)
+    return Through(
+        n_ctx,
+        calls=len(results),
+        printed_tokens=len(results) * FILE_CHARS // 4,
+        entered_tokens=sum(len(e.text) for e in results) // 4,
+        largest=watch.largest,
+        overflows=watch.overflows,
+        folds=len(folds),
+        least_freed=min(((f.before - f.after) / n_ctx for f in folds), default=0.0),
+        without_words=watch.without,
+        evaluated=engine.evaluations,
+        again=sum(f.again for f in folds) / engine.evaluations,
+        naive_again=other,
+        naive_appended_again=appended,
+        recalled=recalled,
+    )
+
+
+def naive(screen: Collector, n_ctx: int) -> tuple[float, float]:
+    """The share of tokens that "summarise everything at 80%" evaluates again on the same trace.
+
+    As most agents do it, with a prompt of its own for the summary, so that the whole window is
+    evaluated once more; and with the request behind the live history.
+    """
+    front = 0
+    used = again = appended = total = 0
+    for event in screen.events:
+        if isinstance(event, LogSet) and not event.reply:
+            kinds = {kind for kind, _, _ in event.parts}
+            front = front or sum(n for k, _, n in event.parts if k in ("system", "tools"))
+            used += 0 if "summary" in kinds else len(event.tokens)
+            total += 0 if "summary" in kinds else len(event.tokens)
+        elif isinstance(event, ModelReplied):
+            used += len(event.tokens)
+            total += len(event.tokens)
+        if used > 0.8 * n_ctx:
+            again += used + digest_tokens(n_ctx)
+            appended += digest_tokens(n_ctx)
+            used = front + digest_tokens(n_ctx)
+    return again / (total + again), appended / (total + appended)
+
+
+async def windows(progress: Callable[[str], None]) -> list[Through]:
+    found = []
+    for n_ctx in WINDOWS:
+        with tempfile.TemporaryDirectory(prefix="ingle-bench-") as folder:
+            found.append(await through(n_ctx, Path(folder), progress))
+    return found
+
+
+async def run(*, as_json: bool, progress: Callable[[str], None] = print) -> None:
+    """Everything; prints lines or one JSON object."""
+    say = (lambda _text: None) if as_json else progress
+    found = await windows(say)
+    if as_json:
+        print(json.dumps({"windows": [asdict(each) for each in found]}))
+        return
+    for each in found:
+        print(
+            f"window {each.n_ctx:7,}: {each.calls} calls, {each.printed_tokens:,} tokens of output, "
+            f"{each.entered_tokens:,} of them entered; "
+            f"largest call {each.largest:,}, {each.overflows} overflows; {each.folds} folds, each "
+            f"freed at least {each.least_freed:.0%}; {each.without_words} prompts without the "
+            f"user's words; evaluated again {each.again:.1%} of {each.evaluated:,} (summarising "
+            f"everything at 80%: {each.naive_again:.1%}, appended "
+            f"{each.naive_appended_again:.1%}); {each.recalled} facts recalled"
+        )
