@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from agent import approval
 from agent.blueprint import Blueprint
 from agent.briefing import Briefing
+from agent.config import Folders
 from agent.context.instructions import SHARE, instructions
 from agent.context.ledger import Ledger
 from agent.context.prompt import prompt_text, system_text
@@ -34,8 +35,10 @@ from agent.events import (
 from agent.exchange import Exchange
 from agent.job import Job, open_workspace
 from agent.loop import Loop
+from agent.mcp.manager import Manager
+from agent.mcp.session import servers_of
 from agent.messages import Segment, System, User
-from agent.policy import Grants, Policy, SandboxMode
+from agent.policy import Approval, Decision, Grants, Policy, SandboxMode, parse_rule
 from agent.recall import recall_tool
 from agent.session.files import Saver
 from agent.session.index import Index
@@ -44,10 +47,11 @@ from agent.session.remind import reminders
 from agent.session.resume import Earlier
 from agent.session.store import SessionLog
 from agent.speech import Ask
+from agent.toolbox import Profile, fixed_tools
 from agent.turn import Progress
 from agent.window import Window
+from mcp_servers.web.tools import Web
 from tools.base import ToolContext
-from tools.catalog import default_tools
 from tools.output import OutputStore
 from tools.sandbox.base import Sandbox
 from tools.sandbox.probe import find_sandbox
@@ -100,6 +104,8 @@ class Session:
         maps: Path | None = None,
         policy: Policy | None = None,
         grants: Grants | None = None,
+        profile: Profile = "small",
+        folders: Folders | None = None,
     ):
         self.engine = engine
         self.workspace = workspace
@@ -110,6 +116,10 @@ class Session:
         self.grants = grants or Grants()
         self.plan = plan
         self.earlier = earlier
+        self.profile = profile
+        self.servers: Manager | None = None  # MCP servers, where `folders` say which
+        self._folders = folders
+        self._web = Web()
         self._maps = maps
         self._index: Index | None = None
         self.ledger = Ledger.of(earlier.events if earlier else ())
@@ -160,6 +170,7 @@ class Session:
         )  # fmt: skip
         if self._presence and (text := notice(self._presence.others())):
             self.emit(Notice(text))
+        self._start_servers(found)
         self._dispatcher = self._make_dispatcher(found)
         dialect = choose_dialect(
             info.chat_template, blocks=True, family=family, bos=info.bos, eos=info.eos
@@ -182,17 +193,65 @@ class Session:
             )
 
     async def close(self) -> None:
-        if self._presence:
-            self._presence.leave()
-        if self._index:
-            self._index.close()
+        """Leave, and unload the model."""
+        await self.leave()
         await self.engine.close()
 
+    async def leave(self) -> None:
+        """End all that belongs to this session; the engine stays, and may serve another one."""
+        if self._presence:
+            self._presence.leave()
+        if self.servers:
+            await self.servers.close()
+        if self._index:
+            self._index.close()
+            self._index = None
+
+    def _start_servers(self, sandbox: Sandbox) -> None:
+        """Begin to connect to the MCP servers that are configured; nothing waits for them."""
+        if self._folders is None:
+            return
+        self.servers = servers_of(
+            self._folders, self.workspace.root, sandbox, lambda text: self.emit(Notice(text))
+        )
+        self.servers.start()
+
     def _make_dispatcher(self, sandbox: Sandbox) -> Dispatcher:
-        context = ToolContext(self.workspace, sandbox, OutputStore(self.log.output))
+        info = self.engine.info
+        tools = fixed_tools(self.profile, self.workspace.root, info.model, self._web)
         policy = replace(self.policy, can_ask=self.ask is not None)
+        if self.servers is not None:
+            allowed = [parse_rule(text, Decision.ALLOW) for text in self.servers.allowed()]
+            policy = replace(policy, rules=(*policy.rules, *allowed))
+            tools += self.servers.tools(
+                info.n_ctx,
+                lambda tool: made.declare(tool),
+                lambda name: made.tool(name) is not None,
+            )
+        context = ToolContext(self.workspace, sandbox, OutputStore(self.log.output))
         ask = telling(self.ask or approval.nobody, self.emit)
-        return Dispatcher(default_tools(), context, policy, ask, grants=self.grants)
+        made = Dispatcher(tools, context, policy, ask, grants=self.grants)
+        return made
+
+    def set_approval(self, mode: Approval) -> None:
+        """From the next call on this is what is asked about."""
+        self.policy = replace(self.policy, approval=mode)
+        if self._dispatcher is not None:
+            self._dispatcher.policy = replace(self._dispatcher.policy, approval=mode)
+
+    async def compact(self, focus: str = "") -> str:
+        """Fold the window now, after notes that look at `focus` above all; a line for the user."""
+        assert self._window is not None, "start() comes first"
+        before = self.ledger.used
+        await self._window.make_notes(focus)
+        if not await self._window.compact():
+            return "nothing can be folded yet"
+        return f"folded: {before:,} tokens to {self.ledger.used:,}"
+
+    async def prepare(self) -> None:
+        """Evaluate the fixed prompt, while the user is still typing."""
+        assert self._exchange is not None, "start() comes first"
+        await self._exchange.prepare()
 
     async def do(self, job: Job) -> TurnEnded:
         """Run one task to its end; never raises for what the model does."""
@@ -277,7 +336,7 @@ class Session:
             return
         ask = Ask(TITLE_TOKENS, Sampling(), answer=TITLE)
         reply = await self._exchange.aside([User(prompt_text("title"))], ask)
-        if reply is not None and reply.text:
+        if reply is not None and reply.text and reply.reason != "interrupted":
             self.emit(SessionTitled(reply.text))
 
     def _end(self, stop: str, done: Progress) -> TurnEnded:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from agent.approval import Answer, Ask, Question, nobody
 from agent.events import ApprovalAsked, ApprovalGiven, Event, Notice
+from agent.hooks import Hooks
 from agent.messages import ToolCall, ToolSpec, Values
 from agent.policy import Decision, Facts, Grants, Policy, Verdict
 from agent.policy.effects import EFFECTS
@@ -21,12 +22,13 @@ from tools.sandbox.off import Off
 from tools.workspace import PathRefused, Workspace
 
 
-@dataclass(frozen=True)
+@dataclass
 class Dispatcher:
     """Runs calls. `ask` shows a question to a person and brings back the answer.
 
-    `tools` stand in the fixed prompt; `late` are those that were declared behind it since, in a
-    message: the prompt stays as it was evaluated. `grants` are what the person has allowed so far.
+    `policy` may change in mid-session. `tools` stand in the fixed prompt; `late` are those that
+    were declared behind it since, in a message: the prompt stays as it was evaluated. `grants` are what the person has allowed so far,
+    `hooks` commands of the user that are told about calls and may stop one.
     """
 
     tools: Sequence[Tool[Any]]
@@ -35,6 +37,7 @@ class Dispatcher:
     ask: Ask = nobody
     late: list[Tool[Any]] = field(default_factory=list)
     grants: Grants = field(default_factory=Grants)
+    hooks: Hooks = field(default_factory=Hooks)
     copy: bool = False  # the workspace is a copy to try something in
 
     def specs(self) -> tuple[ToolSpec, ...]:
@@ -86,11 +89,21 @@ class Dispatcher:
             return ToolResult(wrong_arguments(tool, error), ok=False), False
         context = replace(self.context, output=self.context.output.with_limit(limit))
         verdict = self.decide(call, tool)
-        if verdict.decision is Decision.ASK:
-            return await self._approved(call, tool, arguments, context, verdict)
         if verdict.decision is Decision.DENY:
             return ToolResult(refusal(call.name, verdict), ok=False), True
-        return await tool.run(arguments, context), False
+        about = {"tool": call.name, "arguments": call.arguments}
+        said = await self.hooks.run("before_tool", {**about, "copy": self.copy})
+        if not said.allow:
+            why = said.reason or "it gave no reason"
+            text = f"{call.name} was not run: a hook of the user stopped it: {why}"
+            return ToolResult(text, ok=False), True
+        if verdict.decision is Decision.ASK:
+            result, refused = await self._approved(call, tool, arguments, context, verdict)
+        else:
+            result, refused = await tool.run(arguments, context), False
+        if not (refused or self.copy):
+            await self.hooks.run("after_tool", {**about, "ok": result.ok, "text": result.text})
+        return result, refused
 
     def decide(self, call: ToolCall, tool: Tool[Any]) -> Verdict:
         """What the policy says about the call, with what was granted since."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from agent.context.ledger import Stretch
 from agent.dialects.base import Dialect, TurnParser
 from agent.dialects.structured import answer_parser
-from agent.engine.base import Engine, Finished, Piece, Request
+from agent.engine.base import Engine, Finished, Piece, Progress, Request
 from agent.events import Event, LogSet, ModelReplied, Part, WorkProgress
 from agent.messages import Message, Segment, System, ToolOutput, ToolSpec, Usage, User
 from agent.speech import Ask, Reply, Speech
@@ -88,6 +88,19 @@ class Exchange:
         """Tokens that are free in the window."""
         used = len(self._engine.log) + len(self._carried) or self._front
         return self._engine.info.n_ctx - used
+
+    async def prepare(self) -> None:
+        """Evaluate the fixed prompt if nothing was said yet."""
+        if self._engine.log or self._carried:
+            return
+        tokens = self._engine.tokenize(self._dialect.front(self._system))
+        self._parts = self._parts_of([], len(tokens), with_front=True)
+        self._put(0, tokens)
+        request = Request(tokens, 0, mark=self._front)
+        async with aclosing(self._engine.generate(request)) as chunks:
+            async for chunk in chunks:
+                if isinstance(chunk, Progress):
+                    self._emit(WorkProgress(chunk.stage, chunk.done, chunk.total))
 
     def delta(self, messages: Sequence[Message]) -> list[int]:
         """The tokens that `messages` would add to the log, generation prompt included."""

@@ -27,7 +27,7 @@ class Job:
     check: str = ""
     limits: Limits = field(default_factory=Limits)
     sampling: Sampling = field(default_factory=Sampling)
-    sandbox: Literal["auto", "off"] = "auto"
+    sandbox: Literal["auto", "read-only", "workspace", "off"] = "auto"
     wish: Wish = field(default_factory=Wish)
     tries: int = 1
     attempts: int = 1

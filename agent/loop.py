@@ -142,7 +142,7 @@ class Loop:
         done.before = list(done.changes)
         self.runner.workspace.begin()
         if stop := await self._run_calls(task, done, reply, messages):
-            return stop, messages
+            return ("denied" if stop == "repeated" and done.denied else stop), messages
         for bad in reply.bad:
             self.emit(CallRejected(bad.text, bad.reason))
             names = [tool.name for tool in self.exchange.tools]

@@ -92,7 +92,8 @@ def run(options: Options) -> int:
     session = Session(
         built.engine, job.workspace, log, consumer, _asker(consumer), built.plan, earlier,
         maps=store_file(folders.cache, job.workspace.root),
-        policy=rights.policy, grants=rights.grants,
+        policy=rights.policy, grants=rights.grants, folders=folders,
+        profile="small" if built.tries > 1 else "full",
     )  # fmt: skip
     try:
         ended = asyncio.run(_session(session, job))

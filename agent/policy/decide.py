@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from agent.messages import ToolCall
-from agent.policy.effects import EFFECTS
+from agent.policy.effects import EFFECTS, effect_of
 from agent.policy.readonly import harmless, is_known
 from agent.policy.rules import Rule, allows_command, exact_pattern, forbids_command, path_matches
 from agent.policy.shell import Line, Simple, parse
@@ -46,7 +46,7 @@ class Policy:
     def decide(self, call: ToolCall, tool: Tool[Any] | str, facts: Facts) -> Verdict:
         """The verdict on one call of `tool`: never ASK where nobody can be asked."""
         name = tool if isinstance(tool, str) else tool.name
-        effect = EFFECTS.get(name, "unknown")
+        effect = effect_of(name, call.arguments)
         line = parse(str(call.arguments.get("command", ""))) if effect == "command" else Line(())
         verdicts = [self._by_kind(name, effect, line, facts), *self._forbidding(name, line, facts)]
         verdict = strictest(verdicts)

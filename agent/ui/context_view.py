@@ -41,7 +41,7 @@ class FoldedOnce:
 
 @dataclass(frozen=True)
 class Picture:
-    """A window of `n_ctx` tokens; `stretch` has the kinds in the order in which they stand there."""
+    """A window of `n_ctx` tokens; `stretch` has the kinds in the order in which they stand."""
 
     n_ctx: int
     stretch: Sequence[tuple[str, int]]
