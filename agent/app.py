@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from agent import approval
 from agent.blueprint import Blueprint
@@ -16,6 +16,7 @@ from agent.config import Folders
 from agent.context.instructions import SHARE, instructions
 from agent.context.ledger import Ledger
 from agent.context.prompt import prompt_text, system_text
+from agent.delegate import Parent, delegate_tool
 from agent.dialects.choose import choose_dialect
 from agent.dispatch import Dispatcher, telling
 from agent.engine.base import Engine, Sampling
@@ -33,13 +34,16 @@ from agent.events import (
     WorkProgress,
 )
 from agent.exchange import Exchange
+from agent.hooks import Hook, Hooks
 from agent.job import Job, open_workspace
 from agent.loop import Loop
 from agent.mcp.manager import Manager
 from agent.mcp.session import servers_of
 from agent.messages import Segment, System, User
+from agent.plan import plan_tool
 from agent.policy import Approval, Decision, Grants, Policy, SandboxMode, parse_rule
 from agent.recall import recall_tool
+from agent.repair import Repair
 from agent.session.files import Saver
 from agent.session.index import Index
 from agent.session.presence import Presence, notice
@@ -51,7 +55,7 @@ from agent.toolbox import Profile, fixed_tools
 from agent.turn import Progress
 from agent.window import Window
 from mcp_servers.web.tools import Web
-from tools.base import ToolContext
+from tools.base import Tool, ToolContext
 from tools.output import OutputStore
 from tools.sandbox.base import Sandbox
 from tools.sandbox.probe import find_sandbox
@@ -106,6 +110,7 @@ class Session:
         grants: Grants | None = None,
         profile: Profile = "small",
         folders: Folders | None = None,
+        hooks: tuple[Hook, ...] = (),
     ):
         self.engine = engine
         self.workspace = workspace
@@ -119,6 +124,7 @@ class Session:
         self.profile = profile
         self.servers: Manager | None = None  # MCP servers, where `folders` say which
         self._folders = folders
+        self._hooks = hooks
         self._web = Web()
         self._maps = maps
         self._index: Index | None = None
@@ -219,6 +225,11 @@ class Session:
     def _make_dispatcher(self, sandbox: Sandbox) -> Dispatcher:
         info = self.engine.info
         tools = fixed_tools(self.profile, self.workspace.root, info.model, self._web)
+        if self.profile == "full":
+            tools += (
+                plan_tool(lambda: self.ledger.plan, self.emit),
+                delegate_tool(self._parent),
+            )
         policy = replace(self.policy, can_ask=self.ask is not None)
         if self.servers is not None:
             allowed = [parse_rule(text, Decision.ALLOW) for text in self.servers.allowed()]
@@ -230,8 +241,24 @@ class Session:
             )
         context = ToolContext(self.workspace, sandbox, OutputStore(self.log.output))
         ask = telling(self.ask or approval.nobody, self.emit)
-        made = Dispatcher(tools, context, policy, ask, grants=self.grants)
+        hooks = Hooks(
+            self._hooks, self.log.id, self.workspace.root, lambda text: self.emit(Notice(text))
+        )
+        made = Dispatcher(tools, context, policy, ask, grants=self.grants, hooks=hooks)
         return made
+
+    @property
+    def tools(self) -> tuple[Tool[Any], ...]:
+        """All that the model can call now."""
+        made = self._dispatcher
+        return (*made.tools, *made.late) if made is not None else ()
+
+    def _parent(self) -> Parent:
+        """The conversation whose steps can be done apart."""
+        assert self._exchange is not None and self._window is not None, "start() comes first"
+        dispatcher = self._dispatcher
+        assert dispatcher is not None
+        return Parent(self._exchange, self._window, lambda: dispatcher, self.emit, self._saver)
 
     def set_approval(self, mode: Approval) -> None:
         """From the next call on this is what is asked about."""
@@ -283,12 +310,17 @@ class Session:
         if not is_whole:
             return await loop.run(await briefing.prepare(job), done)
         self.emit(TaskGiven(job.task))
-        builder = Blueprint(self._exchange, self._window, loop.runner, self.emit, briefing.outline)
+        builder = Blueprint(
+            self._exchange, self._window, loop.runner, self.emit, briefing.outline, self._count
+        )
         if stop := await builder.build(task, job.task, done):
             return stop
         if done.changes and not job.check:
             done.answer = f"Wrote {', '.join(done.changed)}."
             return "answer"
+        if done.changes and job.tries > 1:
+            repair = Repair(self._exchange, self._window, loop.runner, self.emit)
+            return await repair.repair(task, job.task, done)
         task = await briefing.prepare(job, told=True)
         if done.changes and not task.failing:
             done.check_passed = True

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 from agent.context.blueprint import (
     GRAMMAR,
@@ -19,23 +20,27 @@ from agent.context.blueprint import (
     listing,
     read_plan,
 )
+from agent.context.budget import Budget, fits
+from agent.context.entry import within
 from agent.context.prompt import fence_opening, prompt_text
 from agent.events import Event, Notice
 from agent.exchange import Exchange
-from agent.messages import User
+from agent.messages import ToolCall, User
 from agent.runner import Runner
-from agent.speech import Ask, Reply
-from agent.turn import Progress, Task, exceeded
+from agent.speech import Ask
+from agent.turn import Progress, Task, exceeded, no_calls_left
 from agent.window import Window
 
 ATTEMPTS = 3  # at a file that cannot be parsed
 OUTLINE_SHARE = 6  # of the window
+TASK_SHARE = 4  # a quarter of the window at most is the user's own text
+SPARE = 16  # tokens that stay free behind an answer
 CHARS_PER_TOKEN = 3
 
 
 class Blueprint:
     """Builds a project from a task; `outline` gives the definitions of files within so many
-    characters."""
+    characters, `count` gives the tokens of a text."""
 
     def __init__(
         self,
@@ -44,12 +49,14 @@ class Blueprint:
         runner: Runner,
         emit: Callable[[Event], None],
         outline: Callable[[Sequence[str], int], str],
+        count: Callable[[str], int],
     ):
         self.exchange = exchange
         self.window = window
         self.runner = runner
         self.emit = emit
         self.outline = outline
+        self.count = count
 
     async def build(self, task: Task, words: str, done: Progress) -> str:
         """Write the project that `words` ask for: why it stopped, '' when all is written."""
@@ -57,21 +64,32 @@ class Blueprint:
         if not files:
             return stop
         self.emit(Notice(f"the plan has {len(files)} files: " + ", ".join(f.path for f in files)))
+        try:
+            return await self._write_all(task, files, done)
+        finally:
+            self.runner.workspace.hide()  # none of it stands in the window now
+
+    async def _write_all(self, task: Task, files: Sequence[PlannedFile], done: Progress) -> str:
         mark = self.exchange.mark()
         written: list[str] = []
         for number, file in enumerate(files, 1):
             if stop := exceeded(task.limits, done):
                 return stop
+            if no_calls_left(task.limits, done):
+                return "tool_calls"
             self.emit(Notice(f"file {number} of {len(files)}: {file.path}"))
             stop = await self._write(task, file, files, written, done)
             await self.exchange.back_to(mark)
             if stop:
                 return stop
-        self.runner.workspace.hide()  # none of it stands in the window now
         return ""
 
     async def _plan(self, task: Task, words: str, done: Progress) -> tuple[list[PlannedFile], str]:
-        delta = await self.window.delta([User(f"{words}\n\n{prompt_text('blueprint')}")])
+        check = f"\n\nIt will be checked with `{task.check}`." if task.check else ""
+        words = within(words, self.window.n_ctx // TASK_SHARE, self.count, "")
+        text = f"{words}{check}\n\n{prompt_text('blueprint')}"
+        delta = await self.window.delta([User(text)])
+        mark = self.exchange.mark()
         most = min(MOST_TOKENS, self.window.room(delta) // 2)
         reply = await self.exchange.reply(delta, Ask(most, task.sampling, answer=GRAMMAR))
         done.turns += 1
@@ -81,6 +99,8 @@ class Blueprint:
         files = complete(read_plan(reply.text))
         if not files:
             self.emit(Notice("the model made no plan that can be read, so it works without one"))
+            # What was said of it would only be in the way; the fixed prompt stays.
+            await self.exchange.back_to(replace(mark, length=max(mark.length, self.exchange.front)))
         return files, ""
 
     async def _write(
@@ -93,60 +113,85 @@ class Blueprint:
     ) -> str:
         """Write one file: why it stopped, or ''."""
         mark = self.exchange.mark()
+        made: list[ToolCall] = []
+        trouble = ""
         for attempt in range(ATTEMPTS):
-            delta = self.exchange.delta([User(self._prompt(file, files, written))])
-            reply = await self.exchange.reply(delta, self._ask(task, file, delta, attempt))
+            delta = self._delta(file, files, written)
+            if not fits(Budget(self.window.n_ctx, self.window.room(delta) - SPARE)):
+                return "context"
+            reply = await self.exchange.reply(delta, self._ask(task, file, delta, attempt, done))
             done.turns += 1
             done.usage.add(reply.usage)
             if reply.reason == "interrupted":
                 return "interrupted"
-            trouble = _trouble(reply, file)
-            if not trouble or attempt == ATTEMPTS - 1:
+            made = [call for call in reply.calls if _writes(call, file)]
+            trouble = _trouble(made, file)
+            if not trouble or attempt == ATTEMPTS - 1 or exceeded(task.limits, done):
                 break
             self.emit(Notice(f"{file.path} once more: {trouble}"))
             await self.exchange.back_to(mark)
-        for call in reply.calls[:1]:
+        for call in made[:1]:
             output = await self.runner.call(call, done, 1)
-            if file.path in done.changes:
-                written.append(file.path)
-            else:
-                self.emit(Notice(f"{file.path} was not written: {output.text}"))
-        return ""
+            trouble = "" if file.path in done.changes else output.text
+        if file.path in done.changes:
+            written.append(file.path)
+        else:
+            self.emit(Notice(f"{file.path} was not written: {trouble}"))
+        return "denied" if done.denied else ""
+
+    def _delta(
+        self, file: PlannedFile, files: Sequence[PlannedFile], written: Sequence[str]
+    ) -> list[int]:
+        """What the model reads before it writes a file: less of the others where room is short."""
+        most = self.window.n_ctx // OUTLINE_SHARE * CHARS_PER_TOKEN
+        delta: list[int] = []
+        for chars in (most, most // 4, 0):
+            delta = self.exchange.delta([User(self._prompt(file, files, written, chars))])
+            if self.window.room(delta) >= self.window.wanted:
+                break
+        return delta
 
     def _prompt(
-        self, file: PlannedFile, files: Sequence[PlannedFile], written: Sequence[str]
+        self, file: PlannedFile, files: Sequence[PlannedFile], written: Sequence[str], chars: int
     ) -> str:
-        chars = self.window.n_ctx // OUTLINE_SHARE * CHARS_PER_TOKEN
         parts = [f"The files of the project:\n{listing(files)}"]
-        if written:
-            known = self.outline(written, chars)
+        if written and chars:
+            known = self.outline(written, chars)[:chars]
             parts.append(f"Written already, with line numbers:\n{known}")
         defines = f" It defines: {'; '.join(file.defines)}." if file.defines else ""
         text = prompt_text("file").replace("{path}", file.path)
         parts.append(text.replace("{purpose}", file.purpose).replace("{defines}", defines))
         return "\n\n".join(parts)
 
-    def _ask(self, task: Task, file: PlannedFile, delta: Sequence[int], attempt: int) -> Ask:
+    def _ask(
+        self, task: Task, file: PlannedFile, delta: Sequence[int], attempt: int, done: Progress
+    ) -> Ask:
         sampling = task.sampling
         if attempt:
             warmer = max(sampling.temperature, 0.3 * attempt)
             sampling = replace(sampling, temperature=warmer, top_k=40, seed=sampling.seed + attempt)
-        most = self.window.room(delta) - 16
         # A large model may think first; a small one only gets lost on the way.
         begin = fence_opening(file.path) if task.tries > 1 else ""
+        most = self.window.room(delta) - SPARE - self.count(begin)
+        if task.limits.tokens:
+            most = min(most, max(1, task.limits.tokens - done.usage.generated))
         # With '' as the path that must not follow, the message ends behind its one file.
         return Ask(most, sampling, must_act=bool(begin), not_paths=("",), begin=begin)
 
 
-def _trouble(reply: Reply, file: PlannedFile) -> str:
+def _writes(call: ToolCall, file: PlannedFile) -> bool:
+    path = str(call.arguments.get("path", ""))
+    return call.name == "write" and str(PurePosixPath(path)) == file.path
+
+
+def _trouble(made: Sequence[ToolCall], file: PlannedFile) -> str:
     """Why what was said is not the file, as far as can be seen without running it."""
-    made = [call for call in reply.calls if call.arguments.get("path") == file.path]
     if not made:
         return "no file was written"
     content = str(made[0].arguments.get("content", ""))
     if file.path.endswith(".py"):
         try:
             ast.parse(content)
-        except (SyntaxError, ValueError) as error:
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             return f"it is no valid Python ({error})"
     return ""

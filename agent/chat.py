@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,107 +15,23 @@ from agent import approval
 from agent.asking import as_answer, as_question, trust_question
 from agent.commands.base import Command
 from agent.errors import UsageError
-from agent.events import (
-    CallReturned,
-    Event,
-    LogSet,
-    ModelReplied,
-    Notice,
-    SessionStarted,
-    TurnEnded,
-    WorkProgress,
-)
-from agent.messages import Usage
+from agent.events import Event, Notice, TurnEnded
+from agent.terms import Loaded, Setup, Terms, Totals
 from agent.ui.repl.host import Decision, Message, News, Question
 
 if TYPE_CHECKING:
     from agent.app import Session
-    from agent.commands.hooks import Hook
-    from agent.engine.base import Engine, Sampling
-    from agent.policy import Approval, Grants, Policy
+    from agent.config import Folders
+    from agent.hooks import Hooks
+    from agent.policy import Approval
     from agent.session.resume import Earlier
+    from agent.session.stats import Prices
     from agent.session.store import SessionLog
+    from tools.base import Tool
 
-Report = Callable[[WorkProgress | Notice], None]
 MODES: tuple[Approval, ...] = ("ask", "auto", "never")
-MOST_DIFFS = 200  # of a session, for /diff
 MOST_NOTE = 4_000  # characters of what the user's own command printed
 MOST_PASTE = 6_000  # characters of a paste that the model sees at once
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A model that can be talked to: `plan` is a line about memory, `tries` as in a Job."""
-
-    engine: Engine
-    name: str
-    sampling: Sampling
-    tries: int = 1
-    plan: str = ""
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What holds in the folder. `load` gets the name of a model, '' for the default; it may take
-    long, and what it reports is shown. `undecided` are files of the folder's own configuration
-    that nobody has decided about; `notices` are lines for the user."""
-
-    load: Callable[[str, Report], Loaded]
-    policy: Policy
-    grants: Grants
-    check: str = ""
-    hooks: tuple[Hook, ...] = ()
-    undecided: tuple[str, ...] = ()
-    notices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a conversation is made from.
-
-    `terms` runs on a thread; it gets the user's decision about the folder's own configuration, or
-    None. `state` is None where no session is kept. `resume` is the id of a session, or 'here' for
-    the last one in the folder. `commands` are those that this user has.
-    """
-
-    folder: Path
-    state: Path | None
-    terms: Callable[[bool | None], Terms]
-    commands: Callable[[], Sequence[Command]]
-    model: str = ""
-    resume: str = ""
-    check: str = ""
-    themes: Callable[[], Sequence[str]] = tuple
-
-
-@dataclass
-class Totals:
-    """Of the session so far; `used` is the length of the log in tokens."""
-
-    usage: Usage = field(default_factory=Usage)
-    turns: int = 0
-    seconds: float = 0.0
-    answer: str = ""
-    used: int = 0
-    n_ctx: int = 0
-    diffs: list[str] = field(default_factory=list)
-
-    def take(self, event: Event) -> None:
-        """Count one event in."""
-        match event:
-            case SessionStarted():
-                self.n_ctx = event.n_ctx
-            case LogSet() | ModelReplied() if event.start >= 0:
-                self.used = event.start + len(event.tokens)
-            case CallReturned() if event.diff:
-                self.diffs = [*self.diffs, event.diff][-MOST_DIFFS:]
-            case TurnEnded():
-                self.usage.add(event.usage)
-                self.turns += 1
-                self.seconds += event.seconds
-                self.answer = event.answer or self.answer
-            case _:
-                pass
 
 
 class Chat:
@@ -165,7 +80,8 @@ class Chat:
         earlier = await asyncio.to_thread(self._earlier, self.setup.resume)
         name = self.setup.model or (earlier.model if earlier else "")
         self._loaded = await asyncio.to_thread(terms.load, name, self._show)
-        await self._open(earlier)
+        self._readable(earlier)
+        await self._open(earlier, self._log_of(earlier.session if earlier else ""))
 
     def close(self) -> None:
         """A Session's consumer: nothing is left to write."""
@@ -197,17 +113,18 @@ class Chat:
             loaded.sampling, tries=loaded.tries,
         )  # fmt: skip
         ended = await session.do(job)
-        await self._run_hooks("turn_end", {"stop": ended.stop, "changed": list(ended.changed)})
+        about = {"stop": ended.stop, "changed": list(ended.changed)}
+        await self._hooks().run("turn_end", about)
         return ended
 
-    async def _run_hooks(self, event: str, about: dict[str, Any]) -> None:
-        from agent.commands.hooks import run_hooks
+    def _hooks(self) -> Hooks:
+        from agent.hooks import Hooks
+
+        def tell(text: str) -> None:
+            self._show(Notice(text))
 
         hooks = self._terms.hooks if self._terms else ()
-        about = {"session": self.session_id, "folder": str(self.root), **about}
-        answer = await run_hooks(hooks, event, about, self.root)
-        for text in answer.notices:
-            self._show(Notice(text))
+        return Hooks(hooks, self.session_id, self.root, tell)
 
     async def give_title(self) -> None:
         """Once a session, when nothing else is to be done."""
@@ -215,12 +132,10 @@ class Chat:
             self._titled = True
             await self.session.give_title()
 
-    async def prepare(self, text: str) -> None:
+    async def prepare(self, _draft: str) -> None:
         """Let what is certain of the next prompt be read already."""
-        # Not every session can.
-        prepare = getattr(self.session, "prepare", None)
-        if prepare is not None:
-            await prepare(text)
+        if self.session is not None:
+            await self.session.prepare()
 
     def note(self, command: str, output: str, exit_code: int) -> None:
         """The model sees with the next message what a command of the user printed."""
@@ -249,43 +164,52 @@ class Chat:
             name = last_in(self.setup.state, self.setup.folder)
         return load_earlier(self.setup.state, name)
 
-    async def _open(self, earlier: Earlier | None, *, fork: bool = False) -> None:
+    async def _open(self, earlier: Earlier | None, log: SessionLog) -> None:
         """Make a session around the engine that is there; the one before is closed."""
         from agent.app import Session, open_workspace
-        from agent.session.store import SessionLog
+        from tools.code.places import store_file
 
-        loaded, terms = self._loaded, self._terms
+        loaded, terms, folders = self._loaded, self._terms, self.setup.folders
         assert loaded is not None and terms is not None
-        if earlier and earlier.model != loaded.name:
-            raise UsageError(
-                f"session {earlier.session} was made with {earlier.model}, whose tokens "
-                f"{loaded.name} cannot read: /model {earlier.model} first"
-            )
-        if earlier and not fork:
-            assert self.setup.state is not None
-            log = SessionLog.resume(self.setup.state, earlier.session)
-        else:
-            log = SessionLog.create(self.setup.state)
-        if self._log is not None:
+        if self._log is not None and self._log is not log:
             self._log.close()
         self._log = log
         self.totals = Totals()
         for event in earlier.events if earlier else ():
             self.totals.take(event)
-            if fork and not isinstance(event, SessionStarted):
-                log.append(event)
-        if self.session is not None:
-            if self.session._presence:
-                self.session._presence.leave()
+        before = self.session
+        if before is not None:
+            await before.leave()
             await loaded.engine.rewind(0)
         workspace = open_workspace(self.setup.folder)
         session = Session(
             loaded.engine, workspace, log, self, self._approve, loaded.plan, earlier,
-            policy=self.session.policy if self.session else terms.policy, grants=terms.grants,
+            maps=store_file(folders.cache, workspace.root) if folders else None,
+            policy=before.policy if before else terms.policy, grants=terms.grants,
+            profile="small" if loaded.tries > 1 else "full", folders=folders,
         )  # fmt: skip
         await session.start(sandbox="auto")
+        if session._dispatcher is not None:
+            session._dispatcher.hooks = self._hooks()
         self.session = session
         self._titled = bool(earlier and earlier.title)
+
+    def _readable(self, earlier: Earlier | None) -> None:
+        """Raises UsageError where the tokens of a session are of another model."""
+        loaded = self._loaded
+        if earlier and loaded and earlier.model != loaded.name:
+            raise UsageError(
+                f"session {earlier.session} was made with {earlier.model}, whose tokens "
+                f"{loaded.name} cannot read: /model {earlier.model} first"
+            )
+
+    def _log_of(self, session: str) -> SessionLog:
+        """The log of a session, '' for a new one."""
+        from agent.session.store import SessionLog
+
+        if not session or self.setup.state is None:
+            return SessionLog.create(self.setup.state)
+        return SessionLog.resume(self.setup.state, session)
 
     async def _approve(self, asked: approval.Question) -> approval.Answer:
         """Let the user decide about a call."""
@@ -297,13 +221,10 @@ class Chat:
         return self.session.policy.approval if self.session else ""
 
     def next_mode(self) -> None:
-        """The next approval mode; it holds from the next turn on."""
+        """The next approval mode; it holds from the next call on."""
         session, _ = self._ready()
         mode = MODES[(MODES.index(session.policy.approval) + 1) % len(MODES)]
-        session.policy = replace(session.policy, approval=mode)
-        if session._dispatcher is not None:
-            policy = replace(session._dispatcher.policy, approval=mode)
-            session._dispatcher = replace(session._dispatcher, policy=policy)
+        session.set_approval(mode)
 
     def _ready(self) -> tuple[Session, Loaded]:
         if self.session is None or self._loaded is None:
@@ -328,12 +249,30 @@ class Chat:
     def themes(self) -> Sequence[str]:
         return self.setup.themes()
 
-    def kinds(self) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for stretch in self.session.ledger.stretches if self.session else ():
-            for kind, _, count in stretch.parts:
-                found[kind] = found.get(kind, 0) + count
-        return found
+    def say(self, news: News) -> None:
+        self._show(news)
+
+    @property
+    def prices(self) -> Prices | None:
+        return self._terms.prices if self._terms else None
+
+    @property
+    def folders(self) -> Folders | None:
+        return self.setup.folders
+
+    def events(self) -> list[Event]:
+        from agent.session import read_session
+
+        if self._log is None:
+            return []
+        if self._log.folder is None or self.setup.state is None:
+            return list(self._log.unsaved)
+        return read_session(self.setup.state, self._log.id)
+
+    @property
+    def tools(self) -> Sequence[Tool[Any]]:
+        made = self.session._dispatcher if self.session else None
+        return (*made.tools, *made.late) if made else ()
 
     @property
     def sessions_in(self) -> Path | None:
@@ -354,31 +293,50 @@ class Chat:
         elif before is not None:
             await before.engine.close()
         self.session, self._loaded = None, loaded
-        await self._open(None)
+        await self._open(None, self._log_of(""))
         return f"{loaded.name} is loaded; the conversation begins anew"
 
     async def clear(self) -> str:
         self._ready()
-        await self._open(None)
+        await self._open(None, self._log_of(""))
         return "a new session; the one before can be had back with /resume"
 
-    async def resume(self, session: str, *, fork: bool = False) -> str:
+    async def resume(self, session: str) -> str:
         self._ready()
-        here = self._log.id if self._log else ""
-        earlier = await asyncio.to_thread(self._earlier, session or here)
+        here = self.session_id
+        earlier = await asyncio.to_thread(self._earlier, session)
         if earlier is None:
             raise UsageError("which session? /resume ID")
-        if earlier.session == here and not fork:
+        if earlier.session == here:
             return "that is this session"
-        await self._open(earlier, fork=fork)
-        what = "a copy of session" if fork else "session"
-        return f"{what} {earlier.session} goes on" + (f": {earlier.title}" if earlier.title else "")
+        self._readable(earlier)
+        await self._open(earlier, self._log_of(earlier.session))
+        return f"session {earlier.session} goes on" + (
+            f": {earlier.title}" if earlier.title else ""
+        )
 
-    async def later(self, what: str, *arguments: str) -> str:
-        """Something that the session itself does, where it can."""
+    async def fork(self, session: str, turn: int) -> str:
+        from agent.session.fork import fork
+
+        self._ready()
+        source = await asyncio.to_thread(self._earlier, session or self.session_id)
+        if source is None or self.setup.state is None:
+            raise UsageError("there is nothing to copy yet")
+        self._readable(source)
+        copy = await asyncio.to_thread(fork, self.setup.state, source.session, turn)
+        earlier = await asyncio.to_thread(self._earlier, copy)
+        await self._open(earlier, self._log_of(copy))
+        return f"this is {copy} now, a copy of session {source.session}"
+
+    async def again(self) -> None:
+        from agent.session.resume import folded
+
+        self._ready()
+        assert self._log is not None
+        events = await asyncio.to_thread(self.events)
+        earlier = folded(self.session_id, events)
+        await self._open(earlier, self._log)
+
+    async def compact(self, focus: str) -> str:
         session, _ = self._ready()
-        action: Any = getattr(session, what, None)
-        if action is None:
-            raise UsageError(f"/{what} is not there yet")
-        said = await action(*arguments)
-        return said if isinstance(said, str) else ""
+        return await session.compact(focus)

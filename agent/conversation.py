@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.chat import Chat, Setup
+from agent.chat import Chat
 from agent.commands.base import Command, Outcome, find, unknown
 from agent.errors import IngleError
 from agent.events import (
@@ -27,11 +27,13 @@ from agent.events import (
     TurnEnded,
     WorkProgress,
 )
+from agent.terms import Setup
 from agent.ui.repl.host import (
     Asked,
     Began,
     CommandInfo,
     Decision,
+    Drawn,
     Message,
     News,
     Question,
@@ -184,7 +186,7 @@ class Conversation:
         outcome = await self._guarded(lambda: command.run(self._chat, argument))
         if isinstance(outcome, Message):
             self._enqueue(Item(outcome), now=False, first=True)
-        elif isinstance(outcome, (Said, Wish)):
+        elif isinstance(outcome, (Said, Wish, Drawn)):
             self._show(outcome)
         self._changed()
 

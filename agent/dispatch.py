@@ -21,14 +21,18 @@ from tools.existing import existing_paths, text_at
 from tools.sandbox.off import Off
 from tools.workspace import PathRefused, Workspace
 
+# They act on the session as a whole: not in a copy of the folder, and not in a sub-task.
+SESSION_TOOLS = frozenset({"plan", "delegate"})
+
 
 @dataclass
 class Dispatcher:
     """Runs calls. `ask` shows a question to a person and brings back the answer.
 
     `policy` may change in mid-session. `tools` stand in the fixed prompt; `late` are those that
-    were declared behind it since, in a message: the prompt stays as it was evaluated. `grants` are what the person has allowed so far,
-    `hooks` commands of the user that are told about calls and may stop one.
+    were declared behind it since, in a message: the prompt stays as it was evaluated. `grants` are
+    what the person has allowed so far, `hooks` commands of the user that hear of calls and may
+    stop one.
     """
 
     tools: Sequence[Tool[Any]]
@@ -39,6 +43,7 @@ class Dispatcher:
     grants: Grants = field(default_factory=Grants)
     hooks: Hooks = field(default_factory=Hooks)
     copy: bool = False  # the workspace is a copy to try something in
+    without: frozenset[str] = frozenset()  # tools that cannot be called, though they are declared
 
     def specs(self) -> tuple[ToolSpec, ...]:
         """The tools of the fixed prompt."""
@@ -67,19 +72,24 @@ class Dispatcher:
         )
 
     def tool(self, name: str) -> Tool[Any] | None:
-        return next((t for t in (*self.tools, *self.late) if t.name == name), None)
+        return next((t for t in self._callable() if t.name == name), None)
+
+    def _callable(self) -> Sequence[Tool[Any]]:
+        return [t for t in (*self.tools, *self.late) if t.name not in self.without]
 
     def in_copy(self, workspace: Workspace) -> Dispatcher:
         """The same in a copy of the workspace. Nobody is asked: the call comes again for real."""
         context = replace(self.context, workspace=workspace)
         policy = replace(self.policy, can_ask=False)
-        return replace(self, context=context, policy=policy, ask=nobody, copy=True)
+        return replace(
+            self, context=context, policy=policy, ask=nobody, copy=True, without=SESSION_TOOLS
+        )
 
     async def run(self, call: ToolCall, *, limit: int) -> tuple[ToolResult, bool]:
         """The result of `call`, cut to `limit` characters, and whether the policy refused it."""
         tool = self.tool(call.name)
         if tool is None:
-            names = ", ".join(t.name for t in (*self.tools, *self.late))
+            names = ", ".join(t.name for t in self._callable())
             return ToolResult(
                 f"there is no tool {call.name!r}; there are: {names}", ok=False
             ), False

@@ -199,6 +199,22 @@ class Summarised:
 
 
 @dataclass(frozen=True)
+class PlanChanged:
+    """The plan of the work as it is from now on; `done` are the numbers of steps, from 1."""
+
+    steps: tuple[str, ...] = ()
+    done: tuple[int, ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """Each step in a line: `[x] 1. read the code`."""
+        return [
+            f"[{'x' if number in self.done else ' '}] {number}. {step}"
+            for number, step in enumerate(self.steps, 1)
+        ]
+
+
+@dataclass(frozen=True)
 class FilesSaved:
     """Checkpoints of the folder around the turn (see tools.checkpoints).
 
@@ -286,6 +302,7 @@ Event = (
     | LogSet
     | Folded
     | Summarised
+    | PlanChanged
     | FilesSaved
     | Undone
     | SessionTitled

@@ -60,7 +60,7 @@ class Loop:
     async def run(self, task: Task, done: Progress) -> str:
         """Why it stopped (see :class:`agent.events.TurnEnded`); `done` keeps what was done."""
         done.failing = task.failing
-        delta = await self.window.delta([User(task.prompt)])
+        delta = await self.window.delta([User(task.prompt, task.source)])
         while True:
             stop = exceeded(task.limits, done)
             if stop or not fits(self._budget(delta)):
@@ -160,11 +160,14 @@ class Loop:
         self, task: Task, done: Progress, reply: Reply, messages: list[Message]
     ) -> str:
         """Run the reply's calls; while they run the model, idle now, notes what it did so far."""
+        # A sub-task is no idle time for the model.
+        idle = bool(reply.calls) and all(call.name != "delegate" for call in reply.calls)
         notes = (
             asyncio.create_task(self.window.make_notes())
-            if reply.calls and self.window.needs_notes()
+            if idle and self.window.needs_notes()
             else None
         )
+        used = replace(self.window.ledger.usage)
         try:
             for call in reply.calls:
                 if no_calls_left(task.limits, done):
@@ -173,6 +176,7 @@ class Loop:
                 if max(done.results.values(), default=0) >= SAME_CALL:
                     return "repeated"
         finally:
+            done.usage.add(self.window.ledger.usage.since(used))  # of sub-tasks
             if notes is not None:
                 await notes
         return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
@@ -152,3 +152,7 @@ class Usage:
         self.prefill_s += other.prefill_s
         self.decode_s += other.decode_s
         self.load_s += other.load_s
+
+    def since(self, earlier: Usage) -> Usage:
+        """What came on top of `earlier`."""
+        return Usage(*(getattr(self, f.name) - getattr(earlier, f.name) for f in fields(Usage)))

@@ -30,6 +30,7 @@ class Task:
     tries: int = 1  # answers to one prompt before the model sees what failed
     attempts: int = 1  # answers to one prompt that are written at once
     schema: AnswerSchema | None = None  # of the answer
+    source: str = "user"  # who says the prompt (see messages.User)
 
 
 @dataclass

@@ -35,7 +35,11 @@ EARLY_AT = 0.4  # of the window: below this a fold cannot pay
 
 
 class Window:
-    """The window of one conversation. `recall` is how the model is told to bring things back."""
+    """The window of one conversation. `recall` is how the model is told to bring things back.
+
+    No fold goes below the first `floor` tokens: the fixed prompt, or what a sub-task stands on;
+    `pinned` stands in every digest.
+    """
 
     def __init__(
         self,
@@ -44,13 +48,30 @@ class Window:
         n_ctx: int,
         emit: Callable[[Event], None],
         recall: Callable[[], str] = lambda: "",
+        floor: int = 0,
+        pinned: str = "",
     ):
         self.exchange = exchange
         self.ledger = ledger
         self.n_ctx = n_ctx
         self._emit = emit
         self._recall = recall
+        self._floor = floor
+        self._pinned = pinned
+        # A sub-task has these in view, or they are none of its business.
+        self._before = frozenset(ledger.records) if floor else frozenset()
         self._noted = False  # since the last fold
+
+    @property
+    def floor(self) -> int:
+        """So many tokens of the log stay as they are."""
+        return self._floor or self.exchange.front
+
+    def part(self, floor: int, pinned: str) -> Window:
+        """The window of a sub-task behind the first `floor` tokens."""
+        return Window(
+            self.exchange, self.ledger, self.n_ctx, self._emit, self._recall, floor, pinned
+        )
 
     @property
     def wanted(self) -> int:
@@ -77,9 +98,18 @@ class Window:
         await self._folded([], [], "asked")
         return len(self.ledger.folds) > before
 
+    async def make_room(self, tokens: int) -> None:
+        """Fold if less than `tokens` are free; the last message of the model stays as it is."""
+        if self.room() >= tokens:
+            return
+        fold = choose_fold(self.ledger, self.floor, self.n_ctx, costs_of(self.ledger), whole=True)
+        if fold.tail < len(self.ledger.stretches):
+            await self._folded([], [], "full")
+
     def needs_notes(self) -> bool:
-        """Whether the window fills up and nothing was noted since the last fold."""
-        return not self._noted and self.ledger.used > NOTES_AT * self.n_ctx
+        """Whether the window fills up and nothing was noted since the last fold; a sub-task makes
+        no notes, since they would stand for the whole work."""
+        return not self._noted and not self._floor and self.ledger.used > NOTES_AT * self.n_ctx
 
     async def make_notes(self, focus: str = "") -> None:
         """Let the model note what it did, on a fork: the conversation stays as it is.
@@ -110,7 +140,7 @@ class Window:
         costs = costs_of(self.ledger)
         if not costs.deeper_s or not costs.prefill_s:
             return False
-        fold = choose_fold(self.ledger, self.exchange.front, self.n_ctx, costs, whole=True)
+        fold = choose_fold(self.ledger, self.floor, self.n_ctx, costs, whole=True)
         again = digest_tokens(self.n_ctx) + self._tail_length(fold)
         freed = self.ledger.used - fold.start - again
         left = self.n_ctx - self.ledger.used
@@ -123,7 +153,7 @@ class Window:
         costs = costs_of(ledger)
         answers = any(isinstance(message, ToolOutput) for message in messages)
         for whole in (answers or not messages, False) if messages else (True,):
-            fold = choose_fold(ledger, self.exchange.front, self.n_ctx, costs, whole=whole)
+            fold = choose_fold(ledger, self.floor, self.n_ctx, costs, whole=whole)
             for size in (1.0, 0.5):
                 planned = self._planned(fold, messages, size)
                 enough = planned.freed >= LEAST_FREED * self.n_ctx or why == "asked"
@@ -139,11 +169,13 @@ class Window:
         kept = [s for s in ledger.stretches if s.end <= fold.start]
         tail = ledger.stretches[fold.tail :]
         visible = ledger.handles_in([*kept, *tail]) | _pending(ledger, messages)
-        hidden = [record for record in ledger.records.values() if record.handle not in visible]
+        known = visible.keys() | self._before
+        hidden = [record for record in ledger.records.values() if record.handle not in known]
         chars = int(digest_tokens(self.n_ctx) * size) * CHARS_PER_TOKEN
         text = digest(ledger, hidden, chars, recall=self._recall())
+        text = f"{text}\n\n{self._pinned}" if self._pinned else text
         ended = bool(kept) and kept[-1].ended
-        if tail:
+        if tail or not messages:
             first = self.exchange.rendered([User(text, "summary")], fold.start, ended=ended)
             placed, behind = [first, *tail], messages
         else:

@@ -17,6 +17,7 @@ from agent.events import CallReturned, Folded, LogSet, ModelReplied
 from agent.job import Job
 from agent.session.index import Index
 from agent.session.store import SessionLog
+from bench import outline
 from bench.common import Collector
 from tools.workspace import Workspace
 
@@ -89,7 +90,9 @@ def facts(rng: random.Random) -> list[Fact]:
 
 def files(rng: random.Random, planted: Sequence[Fact]) -> dict[str, str]:
     """Reports of plants; each of the first thirty has a fact in it."""
-    words = sorted({word for thing in THINGS for word in thing.split() if word not in ("of", "the")})
+    words = sorted(
+        {word for thing in THINGS for word in thing.split() if word not in ("of", "the")}
+    )
     texts: dict[str, str] = {}
     for number in range(FILES):
         lines: list[str] = []
@@ -110,19 +113,26 @@ def script(rng: random.Random, count: int) -> list[str]:
         if number < len(THINGS):
             made = ("read", {"path": f"plant{number:03}.txt"})
         else:
-            name = f"plant{rng.randrange(FILES):03}.txt"
+            word = rng.choice(THINGS).split()[0]
+            # Not those with the facts: they are seen once, at the beginning.
+            name, *more = (f"plant{rng.randrange(len(THINGS), FILES):03}.txt" for _ in range(3))
             made = rng.choice(
                 (
-                    ("grep", {"pattern": rng.choice(THINGS).split()[0] + f".*{number % 50}"}),
+                    ("grep", {"pattern": f"{word}.*{number % 50}.* plant"}),
                     ("read", {"path": name, "first_line": 1 + number % 90}),
-                    ("shell", {"command": f"sort {name}; echo {number}"}),
-                    ("shell", {"command": f"cat plant00*.txt | head -c {7000 + number}"}),
-                    ("write", {"path": f"out{rng.randrange(40)}.txt", "content": "row\n" * 60}),
+                    ("shell", {"command": f"sort {name} {' '.join(more)}; echo {number}"}),
+                    ("shell", {"command": f"cat plant0[3-9]*.txt | head -c {20_000 + number}"}),
+                    ("write", {"path": f"out{number}.txt", "content": _table(rng, number)}),
                 )
             )
         call = {"name": made[0], "arguments": made[1]}
         said.append(f"<tool_call>\n{json.dumps(call)}\n</tool_call>")
     return said
+
+
+def _table(rng: random.Random, number: int) -> str:
+    """Sixty different rows: a model that writes the same one again and again is cut off."""
+    return "".join(f"row {n} of table {number}: {rng.randrange(10_000)}\n" for n in range(60))
 
 
 async def through(n_ctx: int, folder: Path, progress: Callable[[str], None]) -> Through:
@@ -153,7 +163,8 @@ async def through(n_ctx: int, folder: Path, progress: Callable[[str], None]) -> 
     assert log.folder is not None
     found = _recalled(log.folder, planted)
     await session.close()
-    return _measured(n_ctx, watch, screen, engine, found)
+    kept = sum(file.stat().st_size for file in (log.folder / "output").iterdir())
+    return _measured(n_ctx, watch, screen, engine, found, kept)
 
 
 class _Watch:
@@ -193,15 +204,17 @@ def _recalled(folder: Path, planted: Sequence[Fact]) -> str:
 
 
 def _measured(
-    n_ctx: int, watch: _Watch, screen: Collector, engine: ScriptedEngine, recalled: str
+    n_ctx: int, watch: _Watch, screen: Collector, engine: ScriptedEngine, recalled: str, kept: int
 ) -> Through:
+    """`kept` are the characters of the outputs that were too long to enter whole."""
     folds = [e for e in screen.events if isinstance(e, Folded)]
     results = [e for e in screen.events if isinstance(e, CallReturned)]
+    short = sum(len(e.text) for e in results if "all of it is in" not in e.text)
     other, appended = naive(screen, n_ctx)
     return Through(
         n_ctx,
         calls=len(results),
-        printed_tokens=len(results) * FILE_CHARS // 4,
+        printed_tokens=(short + kept) // 4,
         entered_tokens=sum(len(e.text) for e in results) // 4,
         largest=watch.largest,
         overflows=watch.overflows,
@@ -252,16 +265,36 @@ async def run(*, as_json: bool, progress: Callable[[str], None] = print) -> None
     """Everything; prints lines or one JSON object."""
     say = (lambda _text: None) if as_json else progress
     found = await windows(say)
+    mapped = _outline()
     if as_json:
-        print(json.dumps({"windows": [asdict(each) for each in found]}))
+        print(json.dumps({"windows": [asdict(each) for each in found], "outline": mapped}))
         return
     for each in found:
         print(
-            f"window {each.n_ctx:7,}: {each.calls} calls, {each.printed_tokens:,} tokens of output, "
-            f"{each.entered_tokens:,} of them entered; "
+            f"window {each.n_ctx:7,}: {each.calls} calls, {each.printed_tokens:,} tokens of "
+            f"output, {each.entered_tokens:,} of them entered; "
             f"largest call {each.largest:,}, {each.overflows} overflows; {each.folds} folds, each "
             f"freed at least {each.least_freed:.0%}; {each.without_words} prompts without the "
             f"user's words; evaluated again {each.again:.1%} of {each.evaluated:,} (summarising "
             f"everything at 80%: {each.naive_again:.1%}, appended "
             f"{each.naive_appended_again:.1%}); {each.recalled} facts recalled"
         )
+    print(
+        f"outline of {outline.FILES:,} files: {mapped['cold_s']} s cold, "
+        f"{mapped['warm_s']} s warm, "
+        f"{'the same' if mapped['stable'] else 'NOT THE SAME'} bytes"
+    )
+
+
+def _outline() -> dict[str, float | bool]:
+    """Wall seconds of the map of a large repository, first and again."""
+    with tempfile.TemporaryDirectory(prefix="ingle-bench-") as folder:
+        root, store = Path(folder, "project"), Path(folder, "store.sqlite")
+        outline.make(root)
+        cold, text = outline.timed(root, store)
+        warm, again = outline.timed(root, store)
+    return {
+        "cold_s": float(cold.split()[0]),
+        "warm_s": float(warm.split()[0]),
+        "stable": text == again,
+    }

@@ -2,6 +2,7 @@
 
 prompt      tokens of the fixed prompt
 engine      speeds against a bare loop, forks, speculation, restart from blocks (15 minutes)
+context     1,000 calls through windows of 4K to 200K: overflows, folds, recall (10 minutes)
 reuse       tokens evaluated / new tokens over a real session of 10 turns
 start       seconds of `agent --help` and `agent sessions list` above `python -c ''`
 outline     the map of a repository of 10,000 files: seconds cold and warm, stable or not
@@ -29,6 +30,7 @@ from pathlib import Path
 from bench import (
     checkpoints,
     code_search,
+    context,
     engine,
     exercism,
     injection,
@@ -43,6 +45,7 @@ OUT = Path(__file__).parent / "out"
 BENCHES: dict[str, Callable[[], None]] = {
     "prompt": measures.prompt,
     "engine": lambda: asyncio.run(engine.run(as_json=False)),
+    "context": lambda: asyncio.run(context.run(as_json=False)),
     "reuse": lambda: asyncio.run(measures.reuse()),
     "start": measures.start,
     "sandbox": sandbox.run,

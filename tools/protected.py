@@ -23,6 +23,7 @@ def protected_paths(root: Path) -> tuple[Path, ...]:
     """Existing paths inside the resolved `root` that stay read-only, outer ones first."""
     found = [root / name for name in sorted(PROTECTED_NAMES)]
     found.append(Path(sys.prefix).resolve())
+    found += own_folders()
     gitdir = gitdir_of(root)
     if gitdir is not None:
         found.append(gitdir)
@@ -30,6 +31,14 @@ def protected_paths(root: Path) -> tuple[Path, ...]:
     found += nested_repositories(root)
     inside = {path for path in found if path != root and path.is_relative_to(root)}
     return tuple(sorted(path for path in inside if path.exists()))
+
+
+def own_folders() -> list[Path]:
+    """The agent's own settings, sessions and trust, where the workspace is the home folder."""
+    places = (("XDG_CONFIG_HOME", ".config"), ("XDG_STATE_HOME", ".local/state"))
+    home = os.environ.get("HOME", "")
+    bases = [os.environ.get(name) or (f"{home}/{below}" if home else "") for name, below in places]
+    return [(Path(base) / "ingle").resolve() for base in bases if base.startswith("/")]
 
 
 def submodules(gitdir: Path) -> Iterator[Path]:

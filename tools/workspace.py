@@ -9,7 +9,7 @@ import os
 import secrets
 from pathlib import Path
 
-from tools.protected import PROTECTED_NAMES, protected_paths
+from tools.protected import PROTECTED_NAMES, own_folders, protected_paths
 from tools.text import is_argument
 
 
@@ -57,7 +57,7 @@ class Workspace:
         parts = (*_parts_below(self.root, named), *_parts_below(self.root, path))
         # Lower case: on a case-insensitive file system .GIT is .git.
         if any(part.lower() in PROTECTED_NAMES for part in parts) or any(
-            path.is_relative_to(place) for place in protected_paths(self.root)
+            path.is_relative_to(place) for place in (*protected_paths(self.root), *own_folders())
         ):
             raise PathRefused(f"{model_path} is read-only for you: choose a file of the project")
         return path

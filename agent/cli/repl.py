@@ -14,10 +14,10 @@ import click
 from agent.errors import UsageError
 
 if TYPE_CHECKING:
-    from agent.chat import Loaded, Report, Setup, Terms
     from agent.commands.base import Command
     from agent.config import Folders
     from agent.settings import ModelSection
+    from agent.terms import Loaded, Report, Setup, Terms
     from agent.ui.repl.settings import ReplSettings
 
 
@@ -90,8 +90,8 @@ class no_echo:
 
 def setup_for(given: dict[str, Any]) -> Setup:
     """What the options say. Raises UsageError, ConfigError."""
-    from agent.chat import Setup
     from agent.config import Folders
+    from agent.terms import Setup
 
     folder = Path(given["dir"])
     if not folder.is_dir():
@@ -110,15 +110,17 @@ def setup_for(given: dict[str, Any]) -> Setup:
         given["resume"] or ("here" if given["goes_on"] else ""),
         given["check"],
         lambda: theme_names(folders.config / "themes"),
+        folders,
     )
 
 
 def terms_for(folder: Path, folders: Folders, given: dict[str, Any], decided: bool | None) -> Terms:
     """Settings, trust and policy of the folder. Raises ConfigError."""
-    from agent.chat import Terms
     from agent.cli.permissions import find_rights
-    from agent.commands.hooks import read_hooks
+    from agent.cli.stats import read_prices
+    from agent.hooks import read_hooks
     from agent.policy.trust import record
+    from agent.terms import Terms
 
     flags: dict[str, dict[str, Any]] = {
         "model": {"ctx": given["ctx"]},
@@ -138,6 +140,7 @@ def terms_for(folder: Path, folders: Folders, given: dict[str, Any], decided: bo
         rights.grants,
         rights.check,
         read_hooks(settings.hooks.model_dump()),
+        read_prices(folders),
         trust.files if asked else (),
         rights.notices,
     )
@@ -206,7 +209,6 @@ def commands_for(folder: Path, folders: Folders) -> Callable[[], Sequence[Comman
 
 def load_model(name: str, report: Report, wanted: ModelSection, *, keep: bool) -> Loaded:
     """From the name of a model to an engine that can be loaded. Raises IngleError."""
-    from agent.chat import Loaded
     from agent.cli.build import build
     from agent.config import Folders, is_offline
     from agent.events import Notice, WorkProgress
@@ -214,6 +216,7 @@ def load_model(name: str, report: Report, wanted: ModelSection, *, keep: bool) -
     from agent.models.catalogue import load_catalogue
     from agent.models.plan import Wish
     from agent.models.resolve import resolve
+    from agent.terms import Loaded
 
     folders = Folders.from_env()
 

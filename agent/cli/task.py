@@ -18,6 +18,7 @@ from agent.config import Folders, Limits
 from agent.dialects.choose import known_name
 from agent.errors import UsageError
 from agent.events import Notice, TurnEnded
+from agent.hooks import read_hooks
 from agent.loading import name_of
 from agent.models.catalogue import load_catalogue
 from agent.models.plan import Wish
@@ -94,9 +95,13 @@ def run(options: Options) -> int:
         maps=store_file(folders.cache, job.workspace.root),
         policy=rights.policy, grants=rights.grants, folders=folders,
         profile="small" if built.tries > 1 else "full",
+        hooks=read_hooks(rights.loaded.settings.hooks.model_dump()),
     )  # fmt: skip
     try:
         ended = asyncio.run(_session(session, job))
+    except asyncio.CancelledError:
+        # A second signal while the first one was being obeyed.
+        raise KeyboardInterrupt from None
     finally:
         log.close()
         consumer.close()

@@ -6,12 +6,17 @@ import difflib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from agent.ui.repl.host import Message, Said, Wish
+from agent.ui.repl.host import Drawn, Message, News, Said, Wish
 
 if TYPE_CHECKING:
-    from agent.chat import Totals
+    from agent.app import Session
+    from agent.config import Folders
+    from agent.events import Event
+    from agent.session.stats import Prices
+    from agent.terms import Totals
+    from tools.base import Tool
 
 
 class Actions(Protocol):
@@ -40,8 +45,27 @@ class Actions(Protocol):
     check_command: str
     """Messages are worked on until this passes; '' for no check."""
 
-    def kinds(self) -> dict[str, int]:
-        """Tokens of the window by what they are; empty where nobody knows."""
+    @property
+    def session(self) -> Session | None:
+        """The session that goes on, None while there is none."""
+
+    @property
+    def folders(self) -> Folders | None:
+        """Where settings and servers are; None where none are used."""
+
+    @property
+    def prices(self) -> Prices | None:
+        """What tokens cost elsewhere, where the user has said it."""
+
+    @property
+    def tools(self) -> Sequence[Tool[Any]]:
+        """What the model can call; none while nothing is loaded."""
+
+    def say(self, news: News) -> None:
+        """Show it."""
+
+    def events(self) -> list[Event]:
+        """All events of the session; reads its log, so not on the loop."""
 
     @property
     def sessions_in(self) -> Path | None:
@@ -56,14 +80,20 @@ class Actions(Protocol):
     async def clear(self) -> str:
         """Begin a new session with the same model; a line about it."""
 
-    async def resume(self, session: str, *, fork: bool = False) -> str:
-        """Go on with an earlier session, or with a copy of it; a line about it."""
+    async def resume(self, session: str) -> str:
+        """Go on with an earlier session; a line about it."""
 
-    async def later(self, what: str, *arguments: str) -> str:
-        """Something that the session itself does, where it can; what it says about it."""
+    async def fork(self, session: str, turn: int) -> str:
+        """Go on with a copy of a session ('': this one) up to the end of a turn (0: all)."""
+
+    async def again(self) -> None:
+        """Make the session anew from its log, after something was done to it."""
+
+    async def compact(self, focus: str) -> str:
+        """Fold the window now; a line about it."""
 
 
-Outcome = Said | Wish | Message | None
+Outcome = Said | Wish | Message | Drawn | None
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from pathlib import Path
 
 from agent.commands.base import Actions, Command, Outcome, find, unknown
+from agent.commands.past import diff, export, fork, rewind, undo
+from agent.commands.state import context, mcp, permissions, plan, stats
 from agent.errors import UsageError
 from agent.ui.repl.host import Message, Said, Wish
 from agent.ui.repl.keylist import KEYS
@@ -57,25 +57,7 @@ async def clear(chat: Actions, _argument: str) -> Outcome:
 
 
 async def compact(chat: Actions, argument: str) -> Outcome:
-    return Said(await chat.later("compact", argument) or "folded", "note")
-
-
-async def plan(chat: Actions, argument: str) -> Outcome:
-    return Said(await chat.later("plan_mode", argument), "note")
-
-
-async def context(chat: Actions, _argument: str) -> Outcome:
-    totals = chat.totals
-    share = f"{100 * totals.used / totals.n_ctx:.0f}%" if totals.n_ctx else "0%"
-    lines = [f"{totals.used:,} of {totals.n_ctx:,} tokens ({share})"]
-    lines += _kinds(chat)
-    return Said("\n".join(lines))
-
-
-def _kinds(chat: Actions) -> list[str]:
-    """What the tokens are, the largest first."""
-    counts = chat.kinds()
-    return [f"  {count:>8,}  {kind}" for kind, count in sorted(counts.items(), key=lambda x: -x[1])]
+    return Said(await chat.compact(argument), "note")
 
 
 async def resume(chat: Actions, argument: str) -> Outcome:
@@ -101,23 +83,6 @@ def _sessions(chat: Actions) -> str:
     return "\n".join([*lines, "/resume ID goes on with one; a part of its id is enough."])
 
 
-async def fork(chat: Actions, argument: str) -> Outcome:
-    return Said(await chat.resume(argument, fork=True), "note")
-
-
-async def rewind(chat: Actions, argument: str) -> Outcome:
-    return Said(await chat.later("rewind", argument), "note")
-
-
-async def undo(chat: Actions, argument: str) -> Outcome:
-    return Said(await chat.later("undo", argument), "note")
-
-
-async def diff(chat: Actions, _argument: str) -> Outcome:
-    diffs = chat.totals.diffs
-    return Said("\n".join(diffs), "diff") if diffs else Said("nothing was changed yet", "note")
-
-
 async def check(chat: Actions, argument: str) -> Outcome:
     if argument:
         chat.check_command = "" if argument == "off" else argument
@@ -128,70 +93,21 @@ async def check(chat: Actions, argument: str) -> Outcome:
     )
 
 
-async def mcp(chat: Actions, argument: str) -> Outcome:
-    return Said(await chat.later("mcp", argument))
-
-
-async def tools(_chat: Actions, _argument: str) -> Outcome:
-    from tools.catalog import default_tools
-
-    found = [(tool.name, tool.description.split(". ")[0]) for tool in default_tools()]
-    return Said("\n".join(f"  {name:<8} {text}" for name, text in found))
-
-
-async def permissions(chat: Actions, argument: str) -> Outcome:
-    return Said(await chat.later("permissions", argument))
+async def tools(chat: Actions, _argument: str) -> Outcome:
+    found = [(tool.name, tool.description.split(". ")[0]) for tool in chat.tools]
+    wide = max((len(name) for name, _ in found), default=0)
+    lines = [f"  {name:<{wide}} {text}" for name, text in found]
+    return Said("\n".join(lines)) if lines else Said("nothing is loaded yet", "note")
 
 
 async def init(_chat: Actions, _argument: str) -> Outcome:
     return Message(INIT)
 
 
-async def export(chat: Actions, argument: str) -> Outcome:
-    path = chat.root / (argument or f"session-{chat.session_id}.txt")
-    return Said(await asyncio.to_thread(_export, chat, path), "note")
-
-
-def _export(chat: Actions, path: Path) -> str:
-    from agent.session import read_session
-    from agent.ui.transcript import transcript
-
-    if chat.sessions_in is None or not chat.session_id:
-        raise UsageError("this session is not kept, so it cannot be exported")
-    lines = transcript(read_session(chat.sessions_in, chat.session_id))
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in lines)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}: /export FILE") from error
-    return f"written to {path}"
-
-
 async def copy(chat: Actions, _argument: str) -> Outcome:
     if not chat.totals.answer:
         raise UsageError("there is no answer to copy yet")
     return Wish("copy", chat.totals.answer)
-
-
-async def stats(chat: Actions, argument: str) -> Outcome:
-    if argument == "json":
-        from dataclasses import asdict
-
-        return Said(json.dumps(asdict(chat.totals.usage)))
-    usage, totals = chat.totals.usage, chat.totals
-    speed = usage.generated / usage.decode_s if usage.decode_s else 0.0
-    rows = (
-        ("turns", f"{totals.turns}"),
-        ("prompt tokens, new", f"{usage.prompt:,}"),
-        ("prompt tokens, reused", f"{usage.reused:,}"),
-        ("generated", f"{usage.generated:,}"),
-        ("drafted, accepted", f"{usage.drafted:,}, {usage.accepted:,}"),
-        ("seconds, prefill", f"{usage.prefill_s:.1f}"),
-        ("seconds, decode", f"{usage.decode_s:.1f}"),
-        ("seconds, in all", f"{totals.seconds:.1f}"),
-        ("tok/s", f"{speed:.1f}"),
-    )
-    return Said("\n".join(f"  {name:<22} {value}" for name, value in rows))
 
 
 async def theme(chat: Actions, argument: str) -> Outcome:
@@ -210,18 +126,18 @@ BUILTIN = (
     Command("clear", "", "Begin a new session.", clear),
     Command("compact", "[focus]", "Fold old parts of the conversation away.", compact),
     Command("context", "", "What takes the context.", context, waits=False),
-    Command("plan", "", "Plan first, change nothing.", plan),
+    Command("plan", "", "The model's plan.", plan, waits=False),
     Command("resume", "[id]", "Go on with an earlier session.", resume),
-    Command("fork", "[id]", "Go on with a copy of this session, or of another.", fork),
-    Command("rewind", "[turns]", "Go back to an earlier message.", rewind),
-    Command("undo", "", "Take back the last turn, files included.", undo),
-    Command("diff", "", "What the model changed in this session.", diff, waits=False),
+    Command("fork", "[id] [turn]", "Go on with a copy of this session, or of another.", fork),
+    Command("rewind", "[N]", "Go back to before message N, files included.", rewind),
+    Command("undo", "[N]", "Take back the last N turns, files included.", undo),
+    Command("diff", "[N]", "What the last turn changed, or turn N.", diff, waits=False),
     Command("check", "[command|off]", "Work until this command passes.", check),
-    Command("mcp", "", "The MCP servers and their tools.", mcp),
+    Command("mcp", "", "The MCP servers and how they stand.", mcp, waits=False),
     Command("tools", "", "The tools of the model.", tools, waits=False),
-    Command("permissions", "", "What may run, and why.", permissions),
+    Command("permissions", "", "What may run, and why.", permissions, waits=False),
     Command("init", "", "Let the model write AGENTS.md for this project.", init),
-    Command("export", "[file]", "Write this session to a file.", export),
+    Command("export", "[file]", "Write this session to FILE.md, .html or .jsonl.", export),
     Command("copy", "", "Copy the last answer.", copy, waits=False),
     Command("stats", "[json]", "Tokens and seconds of this session.", stats, waits=False),
     Command("theme", "[name]", "Show the themes, or take another one.", theme, waits=False),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+
+from tools.protected import PROTECTED_NAMES
 
 MOST_FILES = 48
 MOST_TOKENS = 4_000
@@ -16,6 +18,7 @@ _NEW = re.compile(
     r"website|server)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_PATH = re.compile(r"[\w.+@()\[\]/-][\w.+@()\[\]/ -]{0,200}")
 GRAMMAR = r"""start: "{\"files\": [" file (", " file){0,47} "]}"
 file: "{\"path\": \"" PATH "\", \"purpose\": \"" TEXT "\", \"defines\": [" names "]}"
 names: ("\"" TEXT "\"" (", \"" TEXT "\""){0,7})?
@@ -31,6 +34,7 @@ class PlannedFile:
     path: str
     purpose: str
     defines: tuple[str, ...] = ()
+    content: str = ""  # where the model need not be asked
 
 
 def is_whole_project(task: str, files: Sequence[str]) -> bool:
@@ -43,26 +47,47 @@ def is_whole_project(task: str, files: Sequence[str]) -> bool:
 def read_plan(text: str) -> list[PlannedFile]:
     """The files of a plan in the model's order, each once; [] where it is none.
 
-    Paths that leave the folder or name a folder are dropped.
+    Paths that leave the folder, name a folder, or lie in a protected one are dropped.
     """
     try:
         listed = json.loads(text)["files"]
-    except (json.JSONDecodeError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return []
     files: dict[str, PlannedFile] = {}
-    for item in listed:
-        path = str(PurePosixPath(str(item["path"]).removeprefix("./")))
-        parts = PurePosixPath(path).parts
-        if not parts or ".." in parts or path.startswith(("/", ".git/", ".ingle/")):
-            continue
-        files.setdefault(path, PlannedFile(path, item["purpose"], tuple(item["defines"])))
+    for item in listed if isinstance(listed, list) else []:
+        file = _planned(item)
+        if file is not None:
+            files.setdefault(file.path, file)
     # No file can have the name of another one's folder.
     folders = {str(parent) for path in files for parent in PurePosixPath(path).parents}
     return [file for path, file in files.items() if path not in folders][:MOST_FILES]
 
 
+def _planned(item: object) -> PlannedFile | None:
+    """One file of a plan; None where it cannot be written."""
+    if not isinstance(item, dict) or not isinstance(item.get("path"), str):
+        return None
+    path = PurePosixPath(item["path"])
+    names = {part.lower() for part in path.parts}
+    if path.is_absolute() or not names or names & {"..", *PROTECTED_NAMES}:
+        return None
+    if not _PATH.fullmatch(str(path)):
+        return None
+    purpose, defines = item.get("purpose"), item.get("defines")
+    return PlannedFile(
+        str(path),
+        purpose if isinstance(purpose, str) else "",
+        tuple(map(str, defines)) if isinstance(defines, list) else (),
+    )
+
+
 def complete(files: Sequence[PlannedFile]) -> list[PlannedFile]:
-    """The plan with what a folder of modules needs, in an order in which it can be written."""
+    """The plan with what a folder of modules needs, in an order in which it can be written.
+
+    A module that has the name of a package could not be imported beside it: it moves into it.
+    """
+    packages = {str(PurePosixPath(f.path).parent) for f in files if f.path.endswith(".py")}
+    files = [_inside(file, packages, {f.path for f in files}) for file in files]
     paths = {file.path for file in files}
     added = []
     for file in files:
@@ -71,8 +96,18 @@ def complete(files: Sequence[PlannedFile]) -> list[PlannedFile]:
         is_module = file.path.endswith(".py") and str(package) != "."
         if is_module and marker not in paths:
             paths.add(marker)
-            added.append(PlannedFile(marker, f"Makes {package} a package.", ()))
+            purpose, text = f"Makes {package} a package.", f'"""The package {package}."""\n'
+            added.append(PlannedFile(marker, purpose, (), text))
     return sorted([*added, *files], key=_stage)
+
+
+def _inside(file: PlannedFile, packages: set[str], paths: set[str]) -> PlannedFile:
+    """The file where it can be imported."""
+    name = file.path.removesuffix(".py")
+    moved = f"{name}/core.py"
+    if not file.path.endswith(".py") or name not in packages or moved in paths:
+        return file
+    return replace(file, path=moved)
 
 
 def listing(files: Sequence[PlannedFile]) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from agent.context.ledger import Ledger, Record
+from agent.events import PlanChanged
 
 _CONSTRAINT = re.compile(
     r"\b(must|never|always|only|without|do not|don't|does not|should|shall|need|needs|keep|"
@@ -28,6 +29,8 @@ def digest(ledger: Ledger, hidden: Sequence[Record], chars: int, *, recall: str)
         parts.append("The user said:\n" + "\n".join(words_of(users, chars // 2)))
     if ledger.summary:
         parts.append(ledger.summary)
+    if ledger.plan.steps:
+        parts.append("The plan:\n" + "\n".join(plan_lines(ledger.plan, chars // 4)))
     if ledger.changed:
         names = ledger.changed[-MOST_FILES:]
         more = len(ledger.changed) - len(names)
@@ -54,6 +57,21 @@ def words_of(users: Sequence[Record], chars: int) -> list[str]:
             lines.append(f"[{first} to {last} have what was said before]")
             break
     return lines[::-1]
+
+
+def plan_lines(plan: PlanChanged, chars: int) -> list[str]:
+    """The plan in about `chars` characters: where it is longer, the steps that come next."""
+    lines = plan.lines
+    if sum(len(line) + 1 for line in lines) <= chars:
+        return lines
+    shown = [f"[x] {len(plan.done)} steps are done"] if plan.done else []
+    left = [line for number, line in enumerate(lines, 1) if number not in plan.done]
+    for place, line in enumerate(left):
+        chars -= len(line) + 1
+        if chars < 0 and place:
+            return [*shown, f"[ ] and {len(left) - place} more"]
+        shown.append(line)
+    return shown
 
 
 def constraints(text: str) -> list[str]:

@@ -32,6 +32,7 @@ from agent.events import (
     LogSet,
     ModelReplied,
     Part,
+    PlanChanged,
     Summarised,
     TaskGiven,
 )
@@ -83,6 +84,7 @@ class Ledger:
     records: dict[str, Record] = field(default_factory=dict)
     folds: list[Folded] = field(default_factory=list)
     summary: str = ""  # the last one that was taken
+    plan: PlanChanged = field(default_factory=PlanChanged)
     usage: Usage = field(default_factory=Usage)
     turn: int = 0
     decoded: list[tuple[int, float]] = field(default_factory=list)
@@ -152,6 +154,8 @@ class Ledger:
             self._note(Record(handle, "check", self.turn, about, _line(event.text)))
         elif isinstance(event, Folded):
             self.folds.append(event)
+        elif isinstance(event, PlanChanged):
+            self.plan = event
         elif isinstance(event, Summarised) and not event.refused:
             self.summary = event.text
 

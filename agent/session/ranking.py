@@ -1,14 +1,21 @@
-"""Which entries of an index say most about a question: rankings by bm25, merged by their ranks."""
+"""Which entries of an index say most about a question.
+
+Rankings by bm25 are merged by their ranks. Of the best, those come first that say it on one line:
+in a long session every word of a question stands in many pieces, but seldom with the others.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from agent.session.words import Query, excerpt, gist, terms_in
+from agent.session.closeness import closeness
+from agent.session.words import Query, excerpt, gist, quoted, terms_in
 
 LOOKED_AT = 400  # pieces of each ranking that take part; many may say the same
+NEAR_WORDS = 12  # between the first and the last word of a question that stand together
+NEAR_TERMS = 8  # a longer question is not said on one line
 RANK_OFFSET = 60  # of reciprocal rank fusion, as in its paper (Cormack and others, 2009)
 
 
@@ -36,10 +43,11 @@ def search(database: sqlite3.Connection, query: Query, limit: int) -> list[Hit]:
     for ranking in _rankings(database, query):
         for rank, piece in enumerate(ranking):
             scores[piece] = scores.get(piece, 0.0) + 1.0 / (RANK_OFFSET + rank)
+    found = sorted(scores, key=lambda piece: (-scores[piece], piece))
     hits: dict[str, Hit] = {}
     again: dict[str, Hit] = {}
     gists: set[str] = set()
-    for piece in sorted(scores, key=lambda piece: (-scores[piece], piece)):
+    for piece in _closest_first(database, found, query.terms):
         hit = _hit(database, piece, query, scores[piece])
         point = gist(hit.snippet, query.terms)
         # What says the same in the same words comes behind all that says something else.
@@ -52,11 +60,25 @@ def search(database: sqlite3.Connection, query: Query, limit: int) -> list[Hit]:
     return list((hits | {h: hit for h, hit in again.items() if h not in hits}).values())[:limit]
 
 
+def _closest_first(
+    database: sqlite3.Connection, found: Sequence[int], terms: Sequence[str]
+) -> list[int]:
+    """The pieces again, those first that have more of the terms closer together."""
+    close = {}
+    for piece in found:
+        (text,) = database.execute("SELECT text FROM pieces WHERE id = ?", (piece,)).fetchone()
+        close[piece] = closeness(text, terms)
+    return sorted(found, key=lambda piece: -close[piece])
+
+
 def _rankings(database: sqlite3.Connection, query: Query) -> Iterator[list[int]]:
     if query.any_of:
         yield _ranked(database, "words", query.any_of)
     if query.all_of:
         yield _ranked(database, "words", query.all_of)
+    if 1 < len(query.terms) <= NEAR_TERMS:
+        near = " ".join(map(quoted, query.terms))
+        yield _ranked(database, "words", f"NEAR({near}, {NEAR_WORDS})")
     # A part of a word is no word: such terms are looked for as they are written.
     parts = [g for w, g in query.singles if g and not _ranked(database, "words", w, 1)]
     exact = " OR ".join(dict.fromkeys([*query.exact, *parts]))

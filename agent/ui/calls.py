@@ -29,9 +29,11 @@ _TELLING = {
     "edit": ("path",),
     "list": ("path", "glob"),
     "grep": ("pattern", "path", "glob"),
+    "plan": (),  # its result has the steps
+    "delegate": ("task",),
 }
 # What these return is for the model; a person knows the file or can open it.
-_QUIET = frozenset(_TELLING)
+_QUIET = frozenset(_TELLING) - {"plan", "delegate"}
 
 
 def headline(name: str, arguments: dict[str, Any]) -> str:

@@ -20,9 +20,11 @@ from agent.events import (
     CheckEnded,
     CheckStarted,
     Event,
+    Folded,
     ModelReplied,
     Notice,
     SessionStarted,
+    Summarised,
     TextDelta,
     ThinkingDelta,
     TurnEnded,
@@ -32,7 +34,7 @@ from agent.ui.calls import Line, call_lines, check_lines, filled, headline, reas
 from agent.ui.escape import safe, safe_line
 from agent.ui.status import StatusLine
 from agent.ui.stream import Stream
-from agent.ui.summary import fill, is_success, summary
+from agent.ui.summary import fill, fold_line, is_success, notes_line, summary
 from agent.ui.terminal import Output, same_place
 
 # Longer lines of a log are cut; a terminal has its own width.
@@ -99,6 +101,10 @@ class OneshotPrinter:
                 self._replied()
             case Notice():
                 self._notice(event.text)
+            case Folded():
+                self._lines([[(fold_line(event), "dim")]])
+            case Summarised():
+                self._lines([[(notes_line(event), "dim")]])
             case SessionStarted():
                 self._started(event)
             case TurnEnded():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.events import TurnEnded
+from agent.events import Folded, Summarised, TurnEnded
 from agent.messages import Usage
 from agent.ui.calls import duration
 from agent.ui.escape import safe_line
@@ -49,6 +49,23 @@ def tokens(usage: Usage) -> list[str]:
     if usage.decode_s > 0 and usage.generated:
         parts.append(f"{usage.generated / usage.decode_s:.1f} tok/s")
     return parts
+
+
+_FOLDED = {"full": "the window was full", "early": "it saves time", "asked": "you asked for it"}
+
+
+def fold_line(event: Folded) -> str:
+    """What a fold did, as one line."""
+    why = _FOLDED.get(event.why, safe_line(event.why))
+    return f"folded {event.before:,} tokens to {event.after:,}: {why}"
+
+
+def notes_line(event: Summarised) -> str:
+    """That the model noted where it stands, or why its notes were not taken, as one line."""
+    took = f" in {duration(event.seconds)}" if event.seconds else ""
+    if event.refused:
+        return f"notes on the work so far were not taken: {safe_line(event.refused)}"
+    return f"noted where the work stands{took}"
 
 
 def _count(number: int, what: str) -> str:

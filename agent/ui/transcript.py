@@ -14,10 +14,12 @@ from agent.events import (
     CallReturned,
     CheckEnded,
     Event,
+    Folded,
     ModelReplied,
     Notice,
     SessionStarted,
     SessionTitled,
+    Summarised,
     TaskGiven,
     TextDelta,
     ThinkingDelta,
@@ -26,7 +28,7 @@ from agent.events import (
 )
 from agent.ui.calls import duration, headline
 from agent.ui.escape import safe_line, safe_output
-from agent.ui.summary import SEPARATOR, summary
+from agent.ui.summary import SEPARATOR, fold_line, notes_line, summary
 
 
 def transcript(events: Iterable[Event]) -> Iterator[str]:
@@ -102,6 +104,11 @@ def _lines(event: Event) -> Iterator[str]:
             yield from [] if event.passed else _indented(event.text)
         case Notice():
             yield from (f"! {line}" for line in _split(event.text))
+        case Folded():
+            yield f"! {fold_line(event)}"
+        case Summarised():
+            yield f"! {notes_line(event)}"
+            yield from _indented(event.text)
         case Undone():
             what = "brought back" if event.redo else "taken back"
             yield f"! {event.turns} turn{'' if event.turns == 1 else 's'} {what}"

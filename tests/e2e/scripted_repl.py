@@ -14,11 +14,11 @@ import sys
 from collections.abc import AsyncIterator, Callable
 
 import agent.cli.repl as repl
-from agent.chat import Loaded, Report
 from agent.cli.main import main
 from agent.engine.base import Sampling
 from agent.engine.scripted import ScriptedEngine
 from agent.events import WorkProgress
+from agent.terms import Loaded, Report
 
 
 def gated(path: str, *parts: str) -> Callable[[str], AsyncIterator[str]]:

@@ -7,30 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.terminal import Terminal
+from tests.e2e.conftest import Open
 
 ANSWER = 'LINES = ["The *first* answer.", "The second.", "The third.", "The fourth."]'
 SLOW = 'LINES = [gated(FIFO, "It begins.\\n\\nAnd then", " it ends."), "Two.", "Three.", "Four."]'
-Open = Callable[..., Terminal]
-
-
-@pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Open]:
-    opened: list[Terminal] = []
-
-    def start(script: str, *arguments: str, **options: object) -> Terminal:
-        opened.append(Terminal(tmp_path, script, *arguments, **options))  # type: ignore[arg-type]
-        opened[-1].until("❯" if not options.get("environment") else lambda: bool(opened[-1].text))
-        return opened[-1]
-
-    yield start
-    for one in opened:
-        one.close()
 
 
 def events(home: Path) -> list[dict[str, object]]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from pydantic import Field
 from agent.approval import Answer, Question
 from agent.dispatch import Dispatcher, telling
 from agent.events import ApprovalAsked, ApprovalGiven
+from agent.hooks import Hook, Hooks
 from agent.messages import ToolCall
 from agent.policy import Decision, Grants, Policy, Rule
 from agent.policy.grants import load
@@ -285,3 +288,60 @@ async def test_questions_and_answers_are_events() -> None:
         ApprovalAsked("shell", "ls", "ls", "", "/work", "why", "rule", "shell(ls)"),
         ApprovalGiven("no", "because"),
     ]
+
+
+def hooked(dispatcher: Dispatcher, event: str, code: str, told: list[str]) -> Dispatcher:
+    """With a real command as a hook; what it tells the user goes to `told`."""
+    hook = Hook(event, (sys.executable, "-c", code))
+    folder = dispatcher.context.workspace.root
+    return replace(dispatcher, hooks=Hooks((hook,), "here", folder, told.append))
+
+
+async def test_a_hook_stops_a_call_before_anybody_is_asked(
+    dispatcher: Dispatcher, seen: list[Any]
+) -> None:
+    asked: list[Question] = []
+
+    async def ask(question: Question) -> Answer:
+        asked.append(question)
+        return Answer("once")
+
+    told: list[str] = []
+    code = 'print(\'{"allow": false, "reason": "not today", "note": "stopped it"}\')'
+    guarded = hooked(dispatcher, "before_tool", code, told)
+    guarded = replace(guarded, ask=ask, policy=Policy("off", "ask", can_ask=True))
+    result, denied = await guarded.run(call("count", path="a"), limit=100)
+    assert not result.ok and denied and "not today" in result.text
+    assert (seen, asked, told) == ([], [], ["stopped it"])
+    copy = guarded.in_copy(guarded.context.workspace)
+    allowed = replace(copy, policy=Policy("off", rules=(COUNT,)))
+    result, denied = await allowed.run(call("count", path="a"), limit=100)
+    assert denied and seen == []  # nor where it is only tried
+
+
+@pytest.mark.parametrize(
+    ("code", "says"), [("print('hi')", "no JSON object"), ("raise SystemExit(2)", "exit code 2")]
+)
+async def test_a_hook_that_goes_wrong_stops_nothing(
+    dispatcher: Dispatcher, seen: list[Any], code: str, says: str
+) -> None:
+    told: list[str] = []
+    result, denied = await hooked(dispatcher, "before_tool", code, told).run(
+        call("count", path="a"), limit=100
+    )
+    assert result.ok and not denied and len(seen) == 1
+    assert len(told) == 1 and says in told[0]
+
+
+async def test_a_hook_hears_of_a_call_after_it_and_not_of_one_in_a_copy(
+    dispatcher: Dispatcher, tmp_path: Path
+) -> None:
+    code = "import sys; open('heard', 'a').write(sys.stdin.read() + chr(10))"
+    listening = hooked(dispatcher, "after_tool", code, [])
+    await listening.run(call("count", path="a"), limit=100)
+    await listening.in_copy(listening.context.workspace).run(call("count", path="b"), limit=100)
+    (heard,) = [json.loads(line) for line in (tmp_path / "heard").read_text().splitlines()]
+    assert heard == {
+        "event": "after_tool", "session": "here", "folder": str(tmp_path), "tool": "count",
+        "arguments": {"path": "a"}, "ok": True, "text": "counted",
+    }  # fmt: skip

@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from agent.events import Event
+
+if TYPE_CHECKING:
+    from agent.ui.context_view import Picture
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,13 @@ class Said:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """A picture of the model's window, which takes the width and the colours of the screen."""
+
+    picture: Picture
+
+
+@dataclass(frozen=True)
 class StatusChanged:
     status: Status
 
@@ -131,7 +141,7 @@ class Asked:
     answer: Future[Decision] = field(compare=False)
 
 
-News = Event | Began | Said | StatusChanged | Wish | Asked
+News = Event | Began | Said | Drawn | StatusChanged | Wish | Asked
 
 
 class Screen(Protocol):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rich.markdown import Markdown
     from rich.text import Text
 
+    from agent.ui.context_view import Picture
+
 TAB = 4
 # Colouring takes time for each line; nobody reads colours in what is longer.
 MOST_COLOURED = 400
@@ -99,6 +101,13 @@ class Painter:
         return [
             f"    {self.span(' ' if n else sign, style)}{piece}" for n, piece in enumerate(pieces)
         ]
+
+    def picture(self, picture: Picture) -> list[str]:
+        """What fills the model's window: colours where they are allowed, letters where not."""
+        from agent.ui.context_view import draw
+
+        console = self._console(max(2, self.width))
+        return self._rendered(draw(picture, console))
 
     def _rendered(self, made: RenderableType, width: int = 0) -> list[str]:
         console = self._console(width or max(2, self.width))

@@ -18,9 +18,11 @@ from agent.events import (
     CheckEnded,
     CheckStarted,
     Event,
+    Folded,
     ModelReplied,
     Notice,
     SessionStarted,
+    Summarised,
     TaskGiven,
     TextDelta,
     ThinkingDelta,
@@ -31,11 +33,11 @@ from agent.ui.calls import duration, filled, headline, reason_lines
 from agent.ui.escape import safe, safe_line
 from agent.ui.repl.blocks import Block, Blocks
 from agent.ui.repl.cards import Fold, call_card, check_card, diff_lines, unfolded
-from agent.ui.repl.host import Began, Said
+from agent.ui.repl.host import Began, Drawn, Said
 from agent.ui.repl.meter import Meter
 from agent.ui.repl.paint import Painter
 from agent.ui.status import Stage, Thinking, Writing
-from agent.ui.summary import fill, is_success, summary, tokens
+from agent.ui.summary import fill, fold_line, is_success, notes_line, summary, tokens
 from agent.ui.terminal import cut, wrap
 
 MOST_FOLDS = 20
@@ -76,7 +78,7 @@ class View:
         lines, self._new = self._new, []
         return lines
 
-    def show(self, news: Event | Began | Said) -> None:
+    def show(self, news: Event | Began | Said | Drawn) -> None:
         """Take one thing in."""
         self.meter.show(news)
         if not isinstance(news, WorkProgress):
@@ -105,6 +107,15 @@ class View:
                 self._began(news)
             case Said():
                 self._answer(news)
+            case Drawn():
+                self._end_text()
+                self._lines(self.painter.picture(news.picture), "said")
+            case Folded():
+                self._aside(fold_line(news))
+            case Summarised():
+                self._aside(notes_line(news))
+                if news.text:
+                    self._fold(Fold("notes", news.text))
             case TaskGiven():
                 self._given(news)
             case SessionStarted():
@@ -245,6 +256,12 @@ class View:
             ],
             "lines",
         )
+
+    def _aside(self, text: str) -> None:
+        """One dimmed line about what was done to the window."""
+        self._end_text()
+        line = cut(text, max(1, self.painter.width - 1))
+        self._lines([self.painter.span(line, "dim")], "lines")
 
     def _began(self, news: Began) -> None:
         self._end_text()

@@ -11,8 +11,8 @@ import pytest
 from agent.commands.base import find, unknown
 from agent.commands.builtin import BUILTIN
 from agent.commands.custom import MOST_BYTES, Source, custom_commands, prompt_of
-from agent.commands.hooks import Hook, read_hooks, run_hooks
 from agent.errors import ConfigError, UsageError
+from agent.hooks import Hook, read_hooks, run_hooks
 from tests.turn.conftest import has_ended
 
 

@@ -8,9 +8,10 @@ In the user's own config.toml, never in a project's::
     turn_end = ["notify-send done"]
 
 A hook gets one JSON object on stdin: `event`, `session`, `folder` and, for a tool, `tool`,
-`arguments` and after it `ok` and `text`. It may answer with a JSON object on stdout: `{"allow":
-false, "reason": "..."}` stops a call before it runs, `{"note": "..."}` shows a line to the user.
-No answer means that all is well. A hook that hangs, fails or prints anything else is a notice.
+`arguments` and after it `ok` and `text`; before it `copy` says that it is tried in a copy of the
+folder first. It may answer with a JSON object on stdout: `{"allow": false, "reason": "..."}` stops
+a call before it runs, `{"note": "..."}` shows a line to the user. No answer means that all is well.
+A hook that hangs, fails or prints anything else is a notice.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import json
 import os
 import shlex
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +50,24 @@ class Answer:
     allow: bool = True
     reason: str = ""
     notices: tuple[str, ...] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """The hooks of a session, run in its `folder`; `tell` gets lines for the user."""
+
+    hooks: tuple[Hook, ...] = ()
+    session: str = ""
+    folder: Path = Path()
+    tell: Callable[[str], None] = lambda _text: None
+
+    async def run(self, event: str, about: dict[str, Any]) -> Answer:
+        """What those for `event` say together; their notices are told."""
+        known = {"session": self.session, "folder": str(self.folder)}
+        answer = await run_hooks(self.hooks, event, {**known, **about}, self.folder)
+        for text in answer.notices:
+            self.tell(text)
+        return answer
 
 
 def read_hooks(lines: Mapping[str, Sequence[str]]) -> tuple[Hook, ...]:

@@ -1,0 +1,131 @@
+"""A small model repairs a project of its own one file at a time.
+
+Asked for the project as a whole it writes the same files again. So the file that the check's output
+names is asked for, next to the failure and the files that it has to fit; what makes things worse is
+taken back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from agent.check import CheckResult
+from agent.context.project import CHARS_PER_TOKEN, read_shown
+from agent.context.prompt import block, failure_text, fence_opening, prompt_text
+from agent.events import Event, Notice
+from agent.exchange import Exchange
+from agent.messages import User
+from agent.runner import Runner
+from agent.speech import Ask
+from agent.turn import Progress, Task, exceeded
+from agent.window import Window
+
+ROUNDS = 12
+MOST_SHOWN = 3  # files beside the one that is written
+WARMER = 0.25  # temperature for each time that the same file was written before
+
+
+class Repair:
+    """Brings a check to pass, or as near as it gets."""
+
+    def __init__(
+        self, exchange: Exchange, window: Window, runner: Runner, emit: Callable[[Event], None]
+    ):
+        self.exchange = exchange
+        self.window = window
+        self.runner = runner
+        self.emit = emit
+
+    async def repair(self, task: Task, words: str, done: Progress) -> str:
+        """Why it stopped: 'check_passed', 'check_failed', or a budget."""
+        result = await self.runner.check(task.check)
+        tried: Counter[str] = Counter()
+        for _ in range(ROUNDS):
+            if result.passed or (stop := exceeded(task.limits, done)):
+                break
+            path = next_file(result.failure, done.changed, tried)
+            tried[path] += 1
+            self.emit(Notice(f"the check fails: mending {path or 'what is missing'}"))
+            mark = self.exchange.mark()
+            self.runner.workspace.begin()
+            if await self._write(task, words, path, result, tried[path], done):
+                return "interrupted"
+            after = await self.runner.check(task.check)
+            if after.failures > result.failures:
+                restored = self.runner.workspace.restore()
+                self.emit(Notice(f"that was worse: {', '.join(restored)} as before"))
+            else:
+                result = after
+            await self.exchange.back_to(mark)
+        done.check_passed, done.failing = result.passed, not result.passed
+        if result.passed:
+            return "check_passed"
+        return stop or "check_failed"
+
+    async def _write(
+        self,
+        task: Task,
+        words: str,
+        path: str,
+        result: CheckResult,
+        times: int,
+        done: Progress,
+    ) -> bool:
+        """Let the model write one file, or any where none is named; whether it was interrupted."""
+        delta = self.exchange.delta([User(self._prompt(task, words, path, result, done))])
+        sampling = task.sampling
+        if times > 1:
+            warmer = max(sampling.temperature, min(1.0, WARMER * (times - 1)))
+            sampling = replace(sampling, temperature=warmer, top_k=40, seed=sampling.seed + times)
+        begin = fence_opening(path) if path else ""
+        ask = Ask(
+            self.window.room(delta) - 16, sampling, must_act=True, not_paths=("",) if path else (),
+            begin=begin,
+        )  # fmt: skip
+        reply = await self.exchange.reply(delta, ask)
+        done.turns += 1
+        done.usage.add(reply.usage)
+        if reply.reason == "interrupted":
+            return True
+        await self.runner.calls(reply.calls[:1], done)
+        return False
+
+    def _prompt(
+        self, task: Task, words: str, path: str, result: CheckResult, done: Progress
+    ) -> str:
+        room = self.window.n_ctx // 4 * CHARS_PER_TOKEN
+        named = [file for file in files_in(result.failure, done.changed) if file != path]
+        others = [*named, *(f for f in done.changed if f not in named and f != path)]
+        parts = [words]
+        for file in [*others[:MOST_SHOWN][::-1], *([path] if path else [])]:
+            shown = read_shown(self.runner.workspace, file, int(room))
+            if shown is not None and shown.text.strip():
+                parts.append(block(file, shown.text))
+                room -= len(shown.text)
+        parts.append(failure_text(task.check, result.failure))
+        parts.append(prompt_text("mend").replace("{path}", path) if path else prompt_text("act"))
+        return "\n\n".join(parts)
+
+
+def files_in(failure: str, files: Sequence[str]) -> list[str]:
+    """The files that a failure names, the last one first: there the error is."""
+    at = {}
+    for file in files:
+        module = re.escape(file.removesuffix(".py").replace("/", "."))
+        pattern = rf"(?<![\w.]){module}(?![\w])|{re.escape(file)}"
+        places = [match.start() for match in re.finditer(pattern, failure)]
+        if places:
+            at[file] = places[-1]
+    return sorted(at, key=lambda file: -at[file])
+
+
+def next_file(failure: str, files: Sequence[str], tried: Counter[str]) -> str:
+    """The file to write next: one that the failure names and that was written least; code before
+    its tests. '' where none is named."""
+    named = files_in(failure, files)
+    if not named:
+        return ""
+    return min(named, key=lambda file: (tried[file], "test" in file.lower(), named.index(file)))

@@ -1,0 +1,224 @@
+"""Whole projects: planned, then written file by file through a window that is smaller than they."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.app import Session
+from agent.engine.scripted import ScriptedEngine
+from agent.events import CallMade, Notice
+from agent.job import Job
+from agent.messages import Segment
+from agent.session import SessionLog
+from agent.session.resume import folded
+from tests.turn.conftest import Desk
+from tools.workspace import Workspace
+
+TASK = "Build a command-line application that adds up numbers."
+COUNT = 40
+
+
+def plan(paths: list[str]) -> str:
+    files = [
+        {"path": path, "purpose": f"Does part {n}.", "defines": [f"work_{n}(value: int) -> int"]}
+        for n, path in enumerate(paths)
+    ]
+    return json.dumps({"files": files})
+
+
+def module(number: int) -> str:
+    """A module of about 1,900 characters that uses the one before it."""
+    before = f"from app.m{number - 1:02} import work_{number - 1}\n\n\n" if number else ""
+    inner = f"work_{number - 1}(value)" if number else "value"
+    note = "".join(
+        f"    0  # {n}: why this is as it is, said at some length here\n" for n in range(30)
+    )
+    return f"{before}def work_{number}(value: int) -> int:\n{note}    return {inner} + 1\n"
+
+
+PATHS = [f"app/m{n:02}.py" for n in range(COUNT - 2)] + ["test_app.py"]
+LAST = COUNT - 3
+TEST = f"from app.m{LAST:02} import work_{LAST}\n\nassert work_{LAST}(0) == {LAST + 1}\n"
+
+
+def content(path: str) -> str:
+    if path.endswith("__init__.py"):
+        return "# a package\n"
+    return TEST if path == "test_app.py" else module(int(path[5:7]))
+
+
+def asked_for(prompt: str) -> str:
+    """The file that the last message wants."""
+    found: list[str] = re.findall(r"Write `([^`]+)` now", prompt)
+    return found[-1]
+
+
+def writer(begun: bool = False) -> Callable[[str], str]:
+    """Writes the file that it is asked for; with `begun` its path and its fence stand already."""
+
+    def line(prompt: str) -> str:
+        path = asked_for(prompt)
+        text = f"{content(path)}```\n"
+        return text if begun else f"{path}\n```python\n{text}"
+
+    return line
+
+
+def assert_sound(desk: Desk, n_ctx: int) -> None:
+    """No request leaves the window, and the log on disk has the very tokens of the engine."""
+    for asked in desk.engine.asked:
+        assert asked.request.max_tokens > 0
+        assert asked.start + len(asked.request.delta) + asked.request.max_tokens <= n_ctx
+    assert list(folded("x", desk.logged).tokens) == list(desk.engine.log)
+
+
+def notices(desk: Desk) -> str:
+    return "\n".join(event.text for event in desk.shown(Notice))
+
+
+@pytest.mark.parametrize(("chunk", "tries"), [(4, 1), (4, 3), (3, 1)])
+async def test_forty_files_through_a_window_that_is_smaller(
+    desk: Desk, chunk: int, tries: int
+) -> None:
+    lines = [plan(PATHS), *[writer(begun=tries > 1)] * COUNT]
+    ended = await desk.do(
+        lines, TASK, n_ctx=8192, chunk=chunk, turns=0, tries=tries, check="python3 test_app.py"
+    )
+    assert (ended.stop, ended.check_passed, len(ended.changed)) == ("check_passed", True, COUNT)
+    assert desk.names() == sorted([*PATHS, "app/__init__.py"])
+    assert all(desk.read(path) == content(path) for path in PATHS)
+    written = sum(len(desk.engine.tokenize([Segment(desk.read(n))])) for n in desk.names())
+    assert written > 8192
+    assert_sound(desk, 8192)
+    # The plan stands in the log once, and every file is written right behind it.
+    others = desk.engine.asked[1:]
+    assert len({asked.start for asked in others}) == 1
+    # At most the end of the plan is evaluated with it, since that was only sampled.
+    assert all(a.usage and a.usage.prompt <= len(a.request.delta) + 1 for a in others)
+
+
+async def test_each_file_is_written_from_the_plan_with_the_outlines_of_the_others(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.engine = ScriptedEngine([plan(PATHS[:3]), *[writer()] * 4], n_ctx=8192)
+    log = SessionLog.create(desk.state)
+    maps = tmp_path / "maps.sqlite"
+    desk.session = Session(desk.engine, Workspace(desk.root), log, desk.screen, maps=maps)
+    await desk.session.start(sandbox="off")
+
+    ended = await desk.session.do(Job(TASK, desk.session.workspace))
+    assert ended.stop == "answer" and ended.answer.startswith("Wrote app/__init__.py, app/m00.py")
+    last = desk.given(-1)
+    assert "- app/m01.py: Does part 1. Defines: work_1(value: int) -> int" in last
+    assert "It defines: work_2(value: int) -> int." in last
+    outline = last.partition("Written already")[2]
+    assert "def work_1(value: int) -> int" in outline and "why this is as it is" not in outline
+    assert "Written already" not in desk.given(1)
+
+
+async def test_what_is_no_python_is_written_once_more(desk: Desk) -> None:
+    lines = [plan(["a.py"]), desk.block("a.py", "def broken(:\n"), desk.block("a.py", "x = 1\n")]
+    ended = await desk.do(lines, TASK)
+    assert (ended.stop, desk.read("a.py")) == ("answer", "x = 1\n")
+    assert "a.py once more: it is no valid Python" in notices(desk)
+    assert "broken" not in desk.engine.asked[-1].prompt
+    assert desk.engine.asked[1].request.sampling != desk.engine.asked[2].request.sampling
+    assert_sound(desk, 8192)
+
+
+async def test_the_last_attempt_stands_and_the_check_repairs_it(desk: Desk) -> None:
+    broken = desk.block("a.py", "def broken(:\n")
+    lines = [plan(["a.py"]), broken, broken, broken, desk.block("a.py", "x = 1\n")]
+    ended = await desk.do(lines, TASK, check="python3 a.py")
+    assert (ended.stop, desk.read("a.py")) == ("check_passed", "x = 1\n")
+    assert "def broken(:" in desk.given(-1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "I would rather not.",
+        Desk.block("other.py", "x = 1\n"),
+        Desk.call("shell", command="touch owned"),
+        Desk.call("read", path="a.py"),
+    ],
+)
+async def test_only_the_file_that_was_asked_for_is_written(desk: Desk, said: str) -> None:
+    lines = [plan(["a.py", "b.py"]), said, said, said, desk.block("b.py", "y = 1\n")]
+    ended = await desk.do(lines, TASK)
+    assert ended.stop == "answer" and desk.names() == ["b.py"]
+    assert "a.py was not written: no file was written" in notices(desk)
+    assert {event.name for event in desk.shown(CallMade)} == {"write"}
+
+
+NOPLAN = ("I shall begin with the files.", '{"files": [{"path": "a.p', '{"files": []}')
+
+
+@pytest.mark.parametrize("said", NOPLAN)
+async def test_without_a_plan_the_work_goes_on_as_usual(desk: Desk, said: str) -> None:
+    lines = [said, desk.block("a.py", "x = 1\n"), "done"]
+    ended = await desk.do(lines, TASK)
+    assert (ended.stop, ended.answer, desk.read("a.py")) == ("answer", "done", "x = 1\n")
+    assert "made no plan that can be read" in notices(desk)
+    prompt = desk.engine.asked[1].prompt
+    assert prompt.count(TASK) == 1 and "plan this project" not in prompt
+    assert prompt.count("<|im_start|>system") == 1
+    # The fixed prompt is not evaluated again.
+    usage = desk.engine.asked[1].usage
+    assert usage is not None and usage.prompt == len(desk.engine.asked[1].request.delta)
+    assert desk.engine.asked[1].start > 0
+    assert_sound(desk, 8192)
+
+
+@pytest.mark.parametrize(
+    ("limits", "stop"), [({"turns": 3}, "turns"), ({"tool_calls": 2}, "tool_calls")]
+)
+async def test_limits_hold(desk: Desk, limits: dict[str, Any], stop: str) -> None:
+    ended = await desk.do([plan(PATHS[:9]), *[writer()] * 9], TASK, **limits)
+    assert ended.stop == stop and len(ended.changed) == 2
+    # What was written is not in the window: the next task is shown it again.
+    assert desk.session is not None
+    assert not any(desk.session.workspace.is_shown(desk.root / name) for name in desk.names())
+
+
+async def test_a_plan_that_fills_the_window_still_leaves_room(desk: Desk) -> None:
+    lines = [plan(PATHS), *[writer()] * COUNT]
+    ended = await desk.do(lines, TASK, n_ctx=4096, turns=0)
+    assert ended.stop in ("answer", "context")
+    assert_sound(desk, 4096)
+
+
+async def test_a_task_longer_than_the_window(desk: Desk) -> None:
+    task = f"{TASK} {'It has to be good. ' * 3000} End with b.py."
+    ended = await desk.do([plan(["b.py"]), desk.block("b.py", "y = 1\n")], task, n_ctx=4096)
+    assert ended.stop == "answer" and desk.names() == ["b.py"]
+    assert "End with b.py." in desk.engine.asked[0].prompt
+    assert_sound(desk, 4096)
+
+
+async def test_files_with_other_names_are_written_too(desk: Desk) -> None:
+    paths = [".gitignore", "Makefile", "data/x.json", "README.md", "web/index.html", "LICENSE"]
+
+    def line(prompt: str) -> str:
+        ticks = "````" if asked_for(prompt).endswith(".md") else "```"
+        return f"some text\n{ticks}\n"
+
+    ended = await desk.do([plan(paths), *[line] * 6], TASK, tries=3)
+    assert desk.names() == sorted(paths), notices(desk)
+    assert ended.stop == "answer"
+
+
+async def test_another_task_goes_on_behind_it(desk: Desk) -> None:
+    await desk.do([plan(["a.py"]), desk.block("a.py", "x = 1\n"), "fine"], TASK)
+    assert desk.session is not None
+
+    job = Job("What is x in a.py?", desk.session.workspace)
+    assert (await desk.session.do(job)).answer == "fine"
+    assert "x = 1" in desk.given(-1)
+    assert_sound(desk, 8192)

@@ -1,0 +1,136 @@
+"""The plan of a whole project as data: when there is one, what is read of it, in which order."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from agent.context.blueprint import (
+    MOST_FILES,
+    PlannedFile,
+    complete,
+    is_whole_project,
+    listing,
+    read_plan,
+)
+
+
+def plan(*files: str | dict[str, Any]) -> str:
+    """A plan as the model writes it."""
+    each = [
+        {"path": f, "purpose": "Does it.", "defines": []} if isinstance(f, str) else f
+        for f in files
+    ]
+    return json.dumps({"files": each})
+
+
+def paths(text: str) -> list[str]:
+    return [file.path for file in read_plan(text)]
+
+
+@pytest.mark.parametrize(
+    ("task", "files", "whole"),
+    [
+        ("Build a command-line application that counts words", [], True),
+        ("create a small web server in Go", [], True),
+        ("Scaffold me a Python\npackage for dates", ["README.md", ".gitignore"], True),
+        ("Write a library for dates", ["notes.txt", "pyproject.toml"], True),
+        ("Write a library for dates", [".hidden/x.py", "docs/.keep"], False),
+        ("Write a library for dates", ["src/dates.py"], False),
+        ("Write a library for dates", ["Makefile"], False),
+        ("What does this project do?", [], False),
+        ("rebuild the applications", [], False),
+        ("fix the failing test", [], False),
+        ("", [], False),
+    ],
+)
+def test_a_whole_project_is_asked_for_where_there_is_none(
+    task: str, files: list[str], whole: bool
+) -> None:
+    assert is_whole_project(task, files) is whole
+
+
+def test_a_plan_is_read_as_it_is() -> None:
+    text = plan({"path": "./a/b.py", "purpose": "Adds.", "defines": ["add(a, b)"]}, "c.md")
+    assert read_plan(text) == [
+        PlannedFile("a/b.py", "Adds.", ("add(a, b)",)),
+        PlannedFile("c.md", "Does it."),
+    ]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+     "/etc/passwd", "../x.py", "a/../../x.py", "a/..", "..", ".", "", "./", "/", "//x",
+     ".git/hooks/x",
+     "a/.git/config", ".GIT/config", "./.git/config", ".git",
+     ".ingle/settings.json", ".ingle", "a\\..\\x",
+     "a\0b.py", "a\nb.py", " ", "a" * 300],
+)  # fmt: skip
+def test_paths_that_lead_elsewhere_are_dropped(path: str) -> None:
+    assert paths(plan("a.py", path, "b.py")) == ["a.py", "b.py"]
+
+
+@pytest.mark.parametrize(
+    ("listed", "kept"),
+    [
+        (["a.py", "./a.py", "a.py"], ["a.py"]),
+        (["pkg", "pkg/a.py"], ["pkg/a.py"]),
+        (["pkg/a.py", "pkg/a.py/b.py"], ["pkg/a.py/b.py"]),
+        (["a//b.py", "a/./c.py"], ["a/b.py", "a/c.py"]),
+        ([".gitignore", ".github/ci.yml"], [".gitignore", ".github/ci.yml"]),
+        ([f"f{n}.py" for n in range(99)], [f"f{n}.py" for n in range(MOST_FILES)]),
+    ],
+)
+def test_each_file_once_and_none_named_as_a_folder(listed: list[str], kept: list[str]) -> None:
+    assert paths(plan(*listed)) == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "no JSON", '{"files": [{"path": "a.py", "purp', "[]", "{}", "null", "3", '"files"',
+        '{"files": null}', '{"files": {}}', '{"files": "a.py"}', '{"files": [1, null, "a.py", []]}',
+        '{"files": [{"purpose": "no path"}]}', '{"files": [{"path": 3, "purpose": 1}]}',
+        "[" * 100_000, '{"files": NaN}',
+    ],
+)  # fmt: skip
+def test_what_is_no_plan_has_no_files(text: str) -> None:
+    assert read_plan(text) == []
+
+
+def test_what_a_plan_leaves_out_is_empty() -> None:
+    text = '{"files": [{"path": "a.py"}, {"path": "b.py", "purpose": null, "defines": "f(x)"}]}'
+    assert read_plan(text) == [PlannedFile("a.py", ""), PlannedFile("b.py", "")]
+
+
+def test_packages_get_what_python_needs() -> None:
+    files = complete(read_plan(plan("pkg/up/a.py", "pkg/b.py", "pkg/__init__.py", "m.py")))
+    made = [file.path for file in files]
+    assert made == [
+        "pkg/up/__init__.py",
+        "pkg/up/a.py",
+        "pkg/b.py",
+        "pkg/__init__.py",
+        "m.py",
+    ]
+    assert complete(read_plan(plan("src/main.rs", "web/x.ts"))) == read_plan(
+        plan("src/main.rs", "web/x.ts")
+    )
+
+
+def test_code_is_written_before_its_tests_and_these_before_what_is_said_about_them() -> None:
+    listed = ["README.md", "tests/test_a.py", "test_b.py", "b.py", "docs/x.rst", "a.py", "x.ts"]
+    made = [file.path for file in complete(read_plan(plan(*listed)))]
+    code = [path for path in made if path in ("b.py", "a.py")]
+    assert code == ["b.py", "a.py"]
+    assert made.index("a.py") < made.index("tests/test_a.py") < made.index("README.md")
+    assert made.index("a.py") < made.index("test_b.py") < made.index("docs/x.rst")
+    assert [p for p in made if p.endswith((".md", ".rst"))] == ["README.md", "docs/x.rst"]
+
+
+def test_the_listing_has_all_that_others_may_count_on() -> None:
+    files = [PlannedFile("a.py", "Adds.", ("add(a, b)", "Sum")), PlannedFile("b.md", "Says it.")]
+    assert listing(files) == "- a.py: Adds. Defines: add(a, b); Sum\n- b.md: Says it."
