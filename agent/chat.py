@@ -186,11 +186,9 @@ class Chat:
             loaded.engine, workspace, log, self, self._approve, loaded.plan, earlier,
             maps=store_file(folders.cache, workspace.root) if folders else None,
             policy=before.policy if before else terms.policy, grants=terms.grants,
-            profile="small" if loaded.tries > 1 else "full", folders=folders,
+            profile="small" if loaded.tries > 1 else "full", folders=folders, hooks=terms.hooks,
         )  # fmt: skip
         await session.start(sandbox="auto")
-        if session._dispatcher is not None:
-            session._dispatcher.hooks = self._hooks()
         self.session = session
         self._titled = bool(earlier and earlier.title)
 
@@ -271,8 +269,7 @@ class Chat:
 
     @property
     def tools(self) -> Sequence[Tool[Any]]:
-        made = self.session._dispatcher if self.session else None
-        return (*made.tools, *made.late) if made else ()
+        return self.session.tools if self.session else ()
 
     @property
     def sessions_in(self) -> Path | None:

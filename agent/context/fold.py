@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from agent.context.ledger import Ledger, Stretch
 
 LEAST_FREED = 0.3  # of the window: a fold that frees less would soon be followed by the next one
-TAIL_SHARE = 1 / 10  # of the window is kept of the last messages
+TAIL_SHARE = 1 / 12  # of the window is kept of the last messages
 DIGEST_SHARE = 1 / 10
 MOST_DIGEST_TOKENS = 3_000
 MOST_STALE = 0.25  # more of a kept beginning than this must not be out of date

@@ -46,7 +46,7 @@ def test_the_tail_begins_with_a_message_of_the_model() -> None:
 
 
 def test_a_large_last_message_goes_too_unless_its_results_are_due() -> None:
-    ledger = Ledger.of(session(20, reply=1500))
+    ledger = Ledger.of(session(20, reply=1200))
     assert choose_fold(ledger, FRONT, 8192, Costs(), whole=False).tail == len(ledger.stretches)
     assert choose_fold(ledger, FRONT, 8192, Costs(), whole=True).tail < len(ledger.stretches)
 
