@@ -10,10 +10,14 @@ from pathlib import Path
 
 from agent.app import Session
 from agent.context.prompt import system_text
+from agent.delegate import Parent, delegate_tool
 from agent.dialects.choose import choose_dialect
 from agent.engine import native
 from agent.messages import System, ToolSpec
+from agent.plan import plan_tool
+from agent.toolbox import fixed_tools
 from bench.common import Collector, job, make_engine, resolved, workspace
+from mcp_servers.web.tools import Web
 from tools.catalog import default_tools
 
 TURNS = [
@@ -35,12 +39,21 @@ def prompt() -> None:
     native.silence()
     model = native.Model(resolved().path, progress=lambda _done: True, vocab_only=True)
     dialect = choose_dialect(model.chat_template(), blocks=True)
-    specs = tuple(ToolSpec(t.name, t.description, t.parameters(), t.raw) for t in default_tools())
-    for label, blocks in (("code as blocks (the default)", True), ("code inside JSON", False)):
-        dialect = choose_dialect(model.chat_template(), blocks=blocks)
+    here = Path()
+    full = (
+        *fixed_tools("full", here, resolved().path.name, Web()),
+        plan_tool(lambda: None, lambda _event: None),
+        delegate_tool(_no_parent),
+    )
+    for label, tools in (("small model", default_tools()), ("large model", full)):
+        specs = tuple(ToolSpec(t.name, t.description, t.parameters(), t.raw) for t in tools)
         front = dialect.front(System(system_text(dialect.system_note), specs))
         count = sum(len(model.tokenize(s.text, control=s.control)) for s in front)
-        print(f"fixed prompt, {label}: {count} tokens")
+        print(f"fixed prompt, {label}, {len(specs)} tools: {count} tokens")
+
+
+def _no_parent() -> Parent:
+    raise AssertionError("nothing is called here")
 
 
 async def reuse() -> None:
