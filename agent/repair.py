@@ -115,7 +115,9 @@ def files_in(failure: str, files: Sequence[str]) -> list[str]:
     at = {}
     for file in files:
         module = re.escape(file.removesuffix(".py").replace("/", "."))
-        pattern = rf"(?<![\w.]){module}(?![\w])|{re.escape(file)}"
+        # A module's bare name may be a word like any other.
+        imported = rf"(?:from |import |module ['\"]|named ['\"]){module}(?!\w)"
+        pattern = rf"{imported}|(?<![\w.-]){re.escape(file)}"
         places = [match.start() for match in re.finditer(pattern, failure)]
         if places:
             at[file] = places[-1]

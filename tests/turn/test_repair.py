@@ -1,0 +1,45 @@
+"""A project that a small model wrote is mended one file at a time."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+from agent.events import Notice
+from agent.repair import files_in, next_file
+from tests.turn.conftest import Desk
+
+TASK = "Build a small package that adds numbers."
+CHECK = "python3 main.py"
+
+
+def plan(*paths: str) -> str:
+    return json.dumps({"files": [{"path": p, "purpose": "x.", "defines": []} for p in paths]})
+
+
+async def test_the_file_that_the_check_names_is_written_again(desk: Desk) -> None:
+    lines = [
+        plan("adder.py", "main.py"),
+        "def add(a, b):\n    return a - b\n```\n",
+        "from adder import add\n\nassert add(1, 2) == 3\n```\n",
+        "from adder import add\n\nassert add(1, 2) == 3, 'adder.py is wrong'\n```\n",
+        "def add(a, b):\n    return a + b\n```\n",
+    ]
+    ended = await desk.do(lines, TASK, check=CHECK, tries=3)
+    assert (ended.stop, ended.check_passed) == ("check_passed", True)
+    assert "return a + b" in desk.read("adder.py")
+    said = [e.text for e in desk.shown(Notice) if "mending" in e.text]
+    assert said == ["the check fails: mending main.py", "the check fails: mending adder.py"]
+
+
+def test_the_last_named_file_comes_first_and_code_before_its_tests() -> None:
+    failure = 'File "a.py", line 1\nFile "tests/test_a.py", line 3\nimport pkg.core'
+    files = ["pkg/core.py", "a.py", "tests/test_a.py", "b.py"]
+    assert files_in(failure, files) == ["pkg/core.py", "tests/test_a.py", "a.py"]
+    tried: Counter[str] = Counter()
+    order = []
+    for _ in range(4):
+        order.append(next_file(failure, files, tried))
+        tried[order[-1]] += 1
+    assert order == ["pkg/core.py", "a.py", "tests/test_a.py", "pkg/core.py"]
+    assert next_file("nothing is named", files, tried) == ""
