@@ -250,10 +250,12 @@ class Exchange:
         delta = [log[-1], *self._engine.tokenize(behind)]
         speech = Speech(self._parser(ask), lambda _event: None)
         request = speech.request(delta, ask, self._ends)
-        async with aclosing(forks.grow(len(log) - 1, [request])) as numbered:
-            async for _, chunk in numbered:
-                speech.hear(chunk)
-        await forks.drop()
+        try:
+            async with aclosing(forks.grow(len(log) - 1, [request])) as numbered:
+                async for _, chunk in numbered:
+                    speech.hear(chunk)
+        finally:
+            await forks.drop()
         return speech.reply(0, len(log), [piece.token for piece in speech.pieces])
 
     def mark(self) -> Mark:

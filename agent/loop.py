@@ -175,10 +175,16 @@ class Loop:
                 messages.append(await self.runner.call(call, done, len(reply.calls)))
                 if max(done.results.values(), default=0) >= SAME_CALL:
                     return "repeated"
+        except asyncio.CancelledError:
+            if notes is not None:
+                notes.cancel()  # the user does not wait for them
+            raise
         finally:
             done.usage.add(self.window.ledger.usage.since(used))  # of sub-tasks
             if notes is not None:
-                await notes
+                await asyncio.wait([notes])
+                if not notes.cancelled():
+                    notes.result()  # a failure of the engine is not passed over
         return ""
 
     async def _answered(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 
 import pytest
 
+from agent.config import Limits
 from agent.context.ledger import Ledger
 from agent.events import CallReturned, Folded, LogSet, ModelReplied, Summarised
 from agent.job import Job
@@ -170,3 +173,24 @@ async def test_files_are_shown_again_after_they_were_folded(desk: Desk) -> None:
     assert desk.session is not None
     await desk.session.do(Job("Change port.py", desk.session.workspace))
     assert "PORT = 8123" in desk.given(-1)
+
+
+async def test_ctrl_c_does_not_wait_for_the_notes(desk: Desk) -> None:
+    """They are written while a command runs; here they would never end."""
+    never = asyncio.Event()
+    calls = iter([*outputs(desk, 9), desk.call("shell", command="echo go > go; sleep 600")])
+
+    async def endless(_prompt: str) -> AsyncIterator[str]:
+        yield '{"done": ["'
+        await never.wait()
+
+    def line(prompt: str) -> str | AsyncIterator[str]:
+        if "note what the work so far" not in prompt[-600:]:
+            return next(calls, "done")
+        task.cancel()
+        return endless(prompt)
+
+    session = await desk.open([line] * 40, n_ctx=8192, branches=2)
+    task = asyncio.ensure_future(session.do(Job(TASK, session.workspace, limits=Limits(turns=0))))
+    ended = await task
+    assert ended.stop == "interrupted"
