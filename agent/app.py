@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from agent import approval
-from agent.blueprint import Blueprint
 from agent.briefing import Briefing
 from agent.config import Folders
 from agent.context.instructions import SHARE, instructions
 from agent.context.ledger import Ledger
-from agent.context.prompt import prompt_text, system_text
+from agent.context.prompt import system_text
 from agent.delegate import Parent, delegate_tool
 from agent.dialects.choose import choose_dialect
 from agent.dispatch import Dispatcher, telling
-from agent.engine.base import Engine, Sampling
+from agent.engine.base import Engine
 from agent.engine.base import Progress as EngineProgress
 from agent.engine.llama import LlamaEngine
 from agent.errors import ExitCode, IngleError, UsageError
@@ -29,7 +28,6 @@ from agent.events import (
     Notice,
     SessionStarted,
     SessionTitled,
-    TaskGiven,
     TurnEnded,
     WorkProgress,
 )
@@ -39,21 +37,21 @@ from agent.job import Job, open_workspace
 from agent.loop import Loop
 from agent.mcp.manager import Manager
 from agent.mcp.session import servers_of
-from agent.messages import Segment, System, User
+from agent.messages import Segment, System
 from agent.plan import plan_tool
 from agent.policy import Approval, Decision, Grants, Policy, SandboxMode, parse_rule
 from agent.recall import recall_tool
-from agent.repair import Repair
 from agent.session.files import Saver
 from agent.session.index import Index
 from agent.session.presence import Presence, notice
 from agent.session.remind import reminders
 from agent.session.resume import Earlier
 from agent.session.store import SessionLog
-from agent.speech import Ask
+from agent.title import make_title
 from agent.toolbox import Profile, fixed_tools
 from agent.turn import Progress
 from agent.window import Window
+from agent.work import work
 from mcp_servers.web.tools import Web
 from tools.base import Tool, ToolContext
 from tools.output import OutputStore
@@ -62,10 +60,6 @@ from tools.sandbox.probe import find_sandbox
 from tools.sandbox.profiles import READ_ONLY, WORKSPACE
 from tools.workspace import Workspace
 
-# At most six words, so that a title is one short line whatever the model thinks of.
-TITLE = r"""start: /[A-Za-z0-9][A-Za-z0-9'_-]{0,20}( [A-Za-z0-9][A-Za-z0-9'_.-]{0,20}){1,5}/ "\n"
-"""
-TITLE_TOKENS = 32
 EXIT_CODES = {
     "answer": ExitCode.DONE,
     "check_passed": ExitCode.DONE,
@@ -290,7 +284,7 @@ class Session:
         stop = "interrupted"
         try:
             async with asyncio.timeout(job.limits.time_s or None):
-                stop = await self._work(job, loop, done)
+                stop = await work(job, done, loop, self._briefing(loop), self._count)
         except TimeoutError:
             stop = "time"
         except (asyncio.CancelledError, BrokenPipeError):
@@ -301,31 +295,6 @@ class Session:
             raise
         await self._save_files()
         return self._end(stop, done)
-
-    async def _work(self, job: Job, loop: Loop, done: Progress) -> str:
-        """Do the job, a whole project file by file first: why it stopped."""
-        assert self._exchange is not None and self._window is not None
-        briefing = self._briefing(loop)
-        task, is_whole = await briefing.begin(job)
-        if not is_whole:
-            return await loop.run(await briefing.prepare(job), done)
-        self.emit(TaskGiven(job.task))
-        builder = Blueprint(
-            self._exchange, self._window, loop.runner, self.emit, briefing.outline, self._count
-        )
-        if stop := await builder.build(task, job.task, done):
-            return stop
-        if done.changes and not job.check:
-            done.answer = f"Wrote {', '.join(done.changed)}."
-            return "answer"
-        if done.changes and job.tries > 1:
-            repair = Repair(self._exchange, self._window, loop.runner, self.emit)
-            return await repair.repair(task, job.task, done)
-        task = await briefing.prepare(job, told=True)
-        if done.changes and not task.failing:
-            done.check_passed = True
-            return "check_passed"
-        return await loop.run(task, done)
 
     def _briefing(self, loop: Loop) -> Briefing:
         n_ctx = self.engine.info.n_ctx
@@ -366,18 +335,17 @@ class Session:
             or (self.earlier and self.earlier.title)
         ):
             return
-        ask = Ask(TITLE_TOKENS, Sampling(), answer=TITLE)
-        reply = await self._exchange.aside([User(prompt_text("title"))], ask)
-        if reply is not None and reply.text and reply.reason != "interrupted":
-            self.emit(SessionTitled(reply.text))
+        if title := await make_title(self._exchange):
+            self.emit(SessionTitled(title))
 
     def _end(self, stop: str, done: Progress) -> TurnEnded:
         exit_code = EXIT_CODES[stop]
         if done.check_passed is False and exit_code is ExitCode.DONE:
             exit_code = ExitCode.FAILED
+        answer = done.answer or (done.denied if stop == "denied" else "")
         ended = TurnEnded(
-            stop, done.answer, int(exit_code), done.usage, done.changed,
-            done.check_passed, time.monotonic() - done.started, done.turns,
+            stop, answer, int(exit_code), done.usage, done.changed, done.check_passed,
+            time.monotonic() - done.started, done.turns,
         )  # fmt: skip
         self.emit(ended)
         return ended

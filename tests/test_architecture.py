@@ -43,6 +43,8 @@ LEVELS: list[set[str]] = [
         "agent.repair",
         "agent.plan",
         "agent.delegate",
+        "agent.title",
+        "agent.work",
     },
     {"agent.session", "agent.recall"},
     {"agent.ui"},
