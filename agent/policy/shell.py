@@ -40,6 +40,7 @@ _AROUND_COMMENTS = frozenset(
      "elif_clause", "else_clause", "while_statement", "for_statement", "case_statement",
      "case_item", "command_substitution", "function_definition", "redirected_statement"}
 )  # fmt: skip
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _COMMENT = re.compile(r"(?:^|\n)[ \t]*$")
 
 
@@ -107,7 +108,9 @@ def parse(command: str) -> Line:
     source = command.encode("utf-8", "surrogatepass")
     if len(source) > MOST_BYTES:
         return Line((), f"it is longer than {MOST_BYTES:,} bytes", lost=True)
-    root = _tree(source)
+    # The grammar asks the C library's isalpha() about what follows a brace, which reads beyond its
+    # table for most characters: the process would die of a word. To bash they are parts of words.
+    root = _tree(_NOT_ASCII.sub(b"%", source))
     if root is None:
         return Line((), "it takes too long to read", lost=True)
     reading = _Reading(source)

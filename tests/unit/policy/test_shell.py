@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,24 @@ def test_what_stands_in_a_loop_is_found_all_the_same() -> None:
 def test_what_cannot_be_read_is_said_to_be_lost(line: str) -> None:
     read = parse(line)
     assert read.trouble and read.lost
+
+
+def test_no_character_behind_a_brace_ends_the_process() -> None:
+    """tree-sitter-bash itself dies of some of these: its scanner looks them up beyond a table."""
+    code = (
+        "from agent.policy.shell import parse\n"
+        "for point in range(0x80, 0x110000, 61):\n"
+        "    if not 0xD800 <= point < 0xE000: parse('n {' + chr(point))\n"
+        "print('alive')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "alive\n")
+
+
+@pytest.mark.parametrize("line", ["é=1 ls", "ls é", "ls\u00a0-l", "ls 'ü' \"ß\""])
+def test_other_letters_are_parts_of_words(line: str) -> None:
+    ours = [word for command in parse(line).commands for word in command.argv]
+    assert ours == line.replace("'", "").replace('"', "").split(" ")
 
 
 @given(st.text(max_size=200))
