@@ -155,7 +155,7 @@ def test_no_character_behind_a_brace_ends_the_process() -> None:
     assert (done.returncode, done.stdout) == (0, "alive\n")
 
 
-@pytest.mark.parametrize("line", ["é=1 ls", "ls é", "ls\u00a0-l", "ls 'ü' \"ß\""])
+@pytest.mark.parametrize("line", ["é=1 ls", "ls é", "ls 'ü' \"ß\""])
 def test_other_letters_are_parts_of_words(line: str) -> None:
     ours = [word for command in parse(line).commands for word in command.argv]
     assert ours == line.replace("'", "").replace('"', "").split(" ")
