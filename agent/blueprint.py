@@ -96,7 +96,7 @@ class Blueprint:
         done.usage.add(reply.usage)
         if reply.reason == "interrupted":
             return [], "interrupted"
-        files = complete(read_plan(reply.text))
+        files = complete(read_plan(reply.text), words)
         if not files:
             self.emit(Notice("the model made no plan that can be read, so it works without one"))
             # What was said of it would only be in the way; the fixed prompt stays.

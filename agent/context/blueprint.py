@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -18,6 +18,7 @@ _NEW = re.compile(
     r"website|server)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_LIST = re.compile(r'\s*\{\s*"files"\s*:\s*\[\s*')
 _PATH = re.compile(r"[\w.+@()\[\]/-][\w.+@()\[\]/ -]{0,200}")
 GRAMMAR = r"""start: "{\"files\": [" file (", " file){0,47} "]}"
 file: "{\"path\": \"" PATH "\", \"purpose\": \"" TEXT "\", \"defines\": [" names "]}"
@@ -25,6 +26,23 @@ names: ("\"" TEXT "\"" (", \"" TEXT "\""){0,7})?
 PATH: /([A-Za-z0-9_.-]+\/){0,4}[A-Za-z0-9_.-]*[A-Za-z0-9_]/
 TEXT: /[^"\\\n]{2,110}/
 """
+
+
+# Files that a task can only mean as a part of the project; others may be its data.
+USUAL = {
+    "README.md": "what it is, how to install it, how to use it",
+    "pyproject.toml": "the package's metadata and how it is built",
+    "requirements.txt": "the packages that it needs",
+    "package.json": "the package's metadata, scripts and dependencies",
+    "tsconfig.json": "the settings of the TypeScript compiler",
+    "Cargo.toml": "the crate's metadata and dependencies",
+    "go.mod": "the module's name and dependencies",
+    "Makefile": "the commands that build and test it",
+    "Dockerfile": "how its image is built",
+    ".gitignore": "what git leaves out",
+    "CHANGELOG.md": "what changed from version to version",
+}
+_USUAL = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, USUAL))})(?![\w/-])")
 
 
 @dataclass(frozen=True)
@@ -47,20 +65,31 @@ def is_whole_project(task: str, files: Sequence[str]) -> bool:
 def read_plan(text: str) -> list[PlannedFile]:
     """The files of a plan in the model's order, each once; [] where it is none.
 
-    Paths that leave the folder, name a folder, or lie in a protected one are dropped.
+    Of a plan that was cut off, those that are whole. Paths that leave the folder, name a folder, or
+    lie in a protected one are dropped.
     """
-    try:
-        listed = json.loads(text)["files"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return []
     files: dict[str, PlannedFile] = {}
-    for item in listed if isinstance(listed, list) else []:
+    for item in _items(text):
         file = _planned(item)
         if file is not None:
             files.setdefault(file.path, file)
     # No file can have the name of another one's folder.
     folders = {str(parent) for path in files for parent in PurePosixPath(path).parents}
     return [file for path, file in files.items() if path not in folders][:MOST_FILES]
+
+
+def _items(text: str) -> Iterator[object]:
+    """What the list of files has, one after the other, as far as it goes."""
+    opening = _LIST.match(text)
+    at = opening.end() if opening else len(text)
+    decoder = json.JSONDecoder()
+    while at < len(text):
+        try:
+            item, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            return
+        yield item
+        at += len(text[at:]) - len(text[at:].lstrip(", \n"))
 
 
 def _planned(item: object) -> PlannedFile | None:
@@ -81,11 +110,16 @@ def _planned(item: object) -> PlannedFile | None:
     )
 
 
-def complete(files: Sequence[PlannedFile]) -> list[PlannedFile]:
+def complete(files: Sequence[PlannedFile], task: str = "") -> list[PlannedFile]:
     """The plan with what a folder of modules needs, in an order in which it can be written.
 
-    A module that has the name of a package could not be imported beside it: it moves into it.
+    A module that has the name of a package could not be imported beside it: it moves into it. What
+    the task names of the files that projects have, and the plan forgot, is added.
     """
+    if files:
+        names = {PurePosixPath(file.path).name.lower() for file in files}
+        wanted = dict.fromkeys(match[0] for match in _USUAL.finditer(task))
+        files = [*files, *(PlannedFile(w, USUAL[w]) for w in wanted if w.lower() not in names)]
     packages = {str(PurePosixPath(f.path).parent) for f in files if f.path.endswith(".py")}
     files = [_inside(file, packages, {f.path for f in files}) for file in files]
     paths = {file.path for file in files}

@@ -62,8 +62,6 @@ def task_text(
     session's folded part bears on the task.
     """
     parts = []
-    if folded:
-        parts.append(f"From earlier in this session:\n{folded}")
     others = [file for file in files if file not in {s.path for s in shown}]
     if outline:
         parts.append(f"Map of the project, with line numbers:\n{outline}")
@@ -72,6 +70,8 @@ def task_text(
     parts += [block(s.path, s.text) for s in shown]
     if failure:
         parts.append(failure_text(check, failure))
+    if folded:
+        parts.append(f"From earlier in this session:\n{folded}")
     parts.append(task)
     if note:
         parts.append(note)

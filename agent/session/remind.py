@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from agent.session.closeness import closeness
 from agent.session.index import Index
 from agent.session.ranking import Hit
-from agent.session.words import read_query
+from agent.session.words import excerpt, read_query
 
 MOST_HITS = 4
 LEAST_SHARE = 0.5  # of the message's words that an excerpt has
+# What says clearly less than the best excerpt misleads a small model more than it helps
+# (`bench.facts`): so little of the best one's closeness is not shown.
+LEAST_CLOSE = 0.75
+CHARS = 160  # the line that says it, and the ones beside it
 
 
 def reminders(index: Index, message: str, visible: Collection[str], chars: int) -> str:
@@ -18,16 +23,19 @@ def reminders(index: Index, message: str, visible: Collection[str], chars: int) 
     `visible` are the handles of what stands in the window anyway. Raises as Index does.
     """
     index.refresh()
-    asked = len(read_query(message).terms)
-    least = max(2, int(asked * LEAST_SHARE)) if asked > 1 else 1
+    terms = read_query(message).terms
+    least = max(2, int(len(terms) * LEAST_SHARE)) if len(terms) > 1 else 1
     found = [
-        hit
+        (closeness(hit.snippet, terms), hit)
         for hit in index.search(message, 3 * MOST_HITS)
         if hit.handle not in visible and hit.terms >= least
     ]
+    best = max((close for close, _ in found), default=0.0)
     lines: list[str] = []
-    for hit in found[:MOST_HITS]:
-        line = _line(hit)
+    for close, hit in found:
+        if close < LEAST_CLOSE * best or len(lines) == MOST_HITS:
+            continue
+        line = _line(hit, excerpt(hit.snippet, terms, CHARS)[1])
         chars -= len(line) + 1
         if chars < 0:
             break
@@ -35,6 +43,6 @@ def reminders(index: Index, message: str, visible: Collection[str], chars: int) 
     return "\n".join(lines)
 
 
-def _line(hit: Hit) -> str:
+def _line(hit: Hit, said: str) -> str:
     about = " ".join(word for word in (hit.kind, hit.name, hit.path) if word)
-    return f"[{hit.handle}] {about}: {hit.snippet.strip()}"
+    return f"[{hit.handle}] {about}: {said.strip()}"

@@ -101,6 +101,20 @@ def test_what_is_no_plan_has_no_files(text: str) -> None:
     assert read_plan(text) == []
 
 
+def test_of_a_plan_that_was_cut_off_the_whole_files_count() -> None:
+    text = plan("a.py", "b.py", "c.py")
+    files = read_plan(text)
+    for cut in range(len(text)):
+        assert read_plan(text[:cut]) == files[: text[:cut].count("}")]
+
+
+def test_files_that_the_task_names_are_planned() -> None:
+    task = "With README.md, pyproject.toml and docs/README.md; it reads data.json and README.md.gz"
+    files = complete([PlannedFile("a.py", ""), PlannedFile("pyproject.toml", "mine")], task)
+    assert [file.path for file in files] == ["a.py", "pyproject.toml", "README.md"]
+    assert complete([], task) == []
+
+
 def test_what_a_plan_leaves_out_is_empty() -> None:
     text = '{"files": [{"path": "a.py"}, {"path": "b.py", "purpose": null, "defines": "f(x)"}]}'
     assert read_plan(text) == [PlannedFile("a.py", ""), PlannedFile("b.py", "")]
