@@ -17,14 +17,13 @@ from agent.events import CallReturned, Folded, LogSet, ModelReplied
 from agent.job import Job
 from agent.session.index import Index
 from agent.session.store import SessionLog
-from bench import outline
+from bench import facts, outline
 from bench.common import Collector
+from bench.trace import FILES, THINGS, Fact, files, plant_facts
 from tools.workspace import Workspace
 
 WINDOWS = (4096, 8192, 32768, 200_000)
 TURNS = 1000
-FILES = 120
-FILE_CHARS = 8_000  # of text, at four characters a token in the scripted engine
 TASKS = (
     "Bring the reports of all plants into one table. You must never write to ledger.txt. Use "
     "metric units only.",
@@ -36,32 +35,6 @@ CONSTRAINTS = (
     "Use metric units only",
     "Do not use floating point for money",
 )
-THINGS = (
-    "port of the staging server", "owner of the north gate", "seed of the random draw",
-    "height of the third tower", "colour of the spare valve", "year of the first audit",
-    "code of the back door", "name of the night ferry", "limit of the small crane",
-    "price of the old pump", "depth of the east well", "weight of the steel door",
-    "day of the fire drill", "phone of the harbour master", "size of the water tank",
-    "key of the archive room", "speed of the coal belt", "age of the main boiler",
-    "brand of the radio set", "length of the south pier", "title of the safety film",
-    "shelf of the blue manual", "number of the freight lift", "voltage of the yard lamps",
-    "grade of the engine oil", "date of the roof repair", "pressure of the air line",
-    "city of the pump maker", "model of the label printer", "room of the works council",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Fact:
-    thing: str
-    value: str
-
-    @property
-    def sentence(self) -> str:
-        return f"The {self.thing} is {self.value}."
-
-    @property
-    def question(self) -> str:
-        return f"What is the {self.thing}?"
 
 
 @dataclass(frozen=True)
@@ -84,34 +57,12 @@ class Through:
     recalled: str
 
 
-def facts(rng: random.Random) -> list[Fact]:
-    return [Fact(thing, f"{rng.choice('KLMNPRST')}{rng.randrange(100, 1000)}") for thing in THINGS]
-
-
-def files(rng: random.Random, planted: Sequence[Fact]) -> dict[str, str]:
-    """Reports of plants; each of the first thirty has a fact in it."""
-    words = sorted(
-        {word for thing in THINGS for word in thing.split() if word not in ("of", "the")}
-    )
-    texts: dict[str, str] = {}
-    for number in range(FILES):
-        lines: list[str] = []
-        while sum(map(len, lines)) < FILE_CHARS:
-            amount, unit = rng.randrange(10_000), rng.choice(("kg", "bar", "pieces", "litres"))
-            some = " ".join(rng.sample(words, 3))
-            lines.append(f"{some} {rng.randrange(90)}: {amount} {unit} at plant {number}\n")
-        if number < len(planted):
-            lines.insert(rng.randrange(8), planted[number].sentence + "\n")
-        texts[f"plant{number:03}.txt"] = "".join(lines)
-    return texts
-
-
 def script(rng: random.Random, count: int) -> list[str]:
     """Calls of a long session: reading, searching, running, writing; the facts are read first."""
     said: list[str] = []
     for number in range(count):
         if number < len(THINGS):
-            made = ("read", {"path": f"plant{number:03}.txt"})
+            made: tuple[str, dict[str, object]] = ("read", {"path": f"plant{number:03}.txt"})
         else:
             word = rng.choice(THINGS).split()[0]
             # Not those with the facts: they are seen once, at the beginning.
@@ -137,7 +88,7 @@ def _table(rng: random.Random, number: int) -> str:
 
 async def through(n_ctx: int, folder: Path, progress: Callable[[str], None]) -> Through:
     rng = random.Random(7)
-    planted = facts(rng)
+    planted = plant_facts(rng)
     root = folder / "project"
     root.mkdir()
     for name, text in files(rng, planted).items():
@@ -266,8 +217,10 @@ async def run(*, as_json: bool, progress: Callable[[str], None] = print) -> None
     say = (lambda _text: None) if as_json else progress
     found = await windows(say)
     mapped = _outline()
+    known = await facts.measure(say)
     if as_json:
-        print(json.dumps({"windows": [asdict(each) for each in found], "outline": mapped}))
+        rows = {"windows": [asdict(each) for each in found], "outline": mapped}
+        print(json.dumps({**rows, "facts": [asdict(each) for each in known]}))
         return
     for each in found:
         print(
@@ -284,6 +237,11 @@ async def run(*, as_json: bool, progress: Callable[[str], None] = print) -> None
         f"{mapped['warm_s']} s warm, "
         f"{'the same' if mapped['stable'] else 'NOT THE SAME'} bytes"
     )
+    for row in known:
+        print(
+            f"{row.answered} of {row.asked} facts answered by the real model in a window of "
+            f"{row.n_ctx:,}: {row.folds} folds in a session of {row.session_tokens:,} tokens"
+        )
 
 
 def _outline() -> dict[str, float | bool]:

@@ -22,7 +22,7 @@ from agent.config import Limits
 from agent.engine.base import Chunk, Finished, Piece, Request
 from agent.engine.blockstore import BlockStore
 from agent.engine.llama import LlamaEngine
-from agent.events import CallReturned, Folded, Summarised
+from agent.events import Folded, LogSet, ModelReplied, Summarised
 from agent.job import Job
 from agent.loading import llama_engine, plan_for
 from agent.messages import Segment
@@ -31,7 +31,7 @@ from agent.session.fork import fork
 from agent.session.resume import load_earlier
 from agent.session.store import SessionLog
 from bench.common import Collector, resolved
-from bench.context import Fact, facts, files
+from bench.trace import Fact, files, plant_facts
 from tools.workspace import Workspace
 
 WINDOWS = (8192, 32768)  # folded, and whole
@@ -101,7 +101,7 @@ def script(names: Sequence[str]) -> list[str]:
 async def known(n_ctx: int, folder: Path, progress: Callable[[str], None]) -> Known:
     """One session through a window of `n_ctx` tokens, and its thirty answers."""
     rng = random.Random(11)
-    planted = facts(rng)
+    planted = plant_facts(rng)
     root = folder / "project"
     root.mkdir()
     reports = list(files(rng, ()).items())[:READS]
@@ -154,13 +154,17 @@ def _counted(
     n_ctx: int, screen: Collector, planted: Sequence[Fact], missed: Sequence[str]
 ) -> Known:
     notes = [event for event in screen.events if isinstance(event, Summarised)]
-    results = [event for event in screen.events if isinstance(event, CallReturned)]
+    tokens = sum(
+        len(event.tokens)
+        for event in screen.events
+        if isinstance(event, ModelReplied) or (isinstance(event, LogSet) and not event.reply)
+    )
     return Known(
         n_ctx,
-        sum(len(event.text) for event in results),
+        session_tokens=tokens,
         folds=sum(isinstance(event, Folded) for event in screen.events),
-        notes=sum(not event.refused for event in notes),
-        refused_notes=sum(bool(event.refused) for event in notes),
+        notes=sum(event.refused == "" for event in notes),
+        refused_notes=sum(event.refused != "" for event in notes),
         asked=len(planted),
         answered=len(planted) - len(missed),
         missed=tuple(missed),

@@ -2,7 +2,9 @@
 
 prompt      tokens of the fixed prompt
 engine      speeds against a bare loop, forks, speculation, restart from blocks (15 minutes)
-context     1,000 calls through windows of 4K to 200K: overflows, folds, recall (10 minutes)
+context     1,000 calls through windows of 4K to 200K: overflows, folds, recall; facts that the real
+            model answers after folds, and without them (20 minutes)
+projects    ten small packages built from nothing in an 8K window: passed, seconds, answers
 reuse       tokens evaluated / new tokens over a real session of 10 turns
 start       seconds of `agent --help` and `agent sessions list` above `python -c ''`
 outline     the map of a repository of 10,000 files: seconds cold and warm, stable or not
@@ -36,6 +38,7 @@ from bench import (
     injection,
     measures,
     outline,
+    projects,
     sandbox,
     schemas,
     tasks,
@@ -51,6 +54,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "sandbox": sandbox.run,
     "outline": outline.run,
     "checkpoints": checkpoints.run,
+    "projects": lambda: asyncio.run(projects.run()),
     "repairs": lambda: asyncio.run(tasks.repairs()),
 }
 

@@ -18,7 +18,7 @@ from agent.errors import UsageError
 def bench(what: Literal["engine", "context"], as_json: bool) -> None:
     """Measure the engine with the default model, or long sessions through small windows.
 
-    The engine takes about a quarter of an hour; the context needs no model.
+    Either takes about a quarter of an hour on 2 cores.
     """
     if importlib.util.find_spec("bench") is None:
         raise UsageError("the benchmarks are in the repository, not in the package: see README.md")
