@@ -17,10 +17,11 @@ from mcp_servers.code_search.documents import (
     document_chunks,
     is_document,
 )
-from mcp_servers.code_search.store import Entry, Indexed, IndexFailed, IndexStore
+from mcp_servers.code_search.store import Entry, Indexed, IndexStore
 from mcp_servers.code_search.words import Splitter
+from tools.cachefile import CacheFailed
 from tools.code.project import Project, Refreshed
-from tools.code.store import Known, StoreFailed, digest_of
+from tools.code.store import Known, digest_of
 from tools.code.walk import LARGEST_FILE, File, Walk, read, walk
 from tools.ripgrep import SearchFailed
 
@@ -44,7 +45,7 @@ class Index:
 
     ``known`` are the files of code that the last refresh found.
 
-    Methods raise IndexFailed only, and OSError when the root is gone.
+    Methods raise CacheFailed only, and OSError when the root is gone.
     """
 
     def __init__(self, root: Path, cache: Path):
@@ -57,9 +58,9 @@ class Index:
         self.store = IndexStore(place.with_name(f"{place.stem}.search.sqlite"))
         try:
             self.project = Project(root, place)
-        except StoreFailed as error:
+        except CacheFailed:
             self.store.close()
-            raise IndexFailed(str(error)) from error
+            raise
 
     def __enter__(self) -> Index:
         return self
@@ -82,15 +83,15 @@ class Index:
         end = time.monotonic() + seconds
         try:
             return self.whole(lambda: self._refresh(end, tell))
-        except (StoreFailed, SearchFailed) as error:
-            raise IndexFailed(str(error)) from error
+        except SearchFailed as error:
+            raise CacheFailed(str(error)) from error
 
     def whole(self, action: Callable[[], T]) -> T:
         """Do something with the index; a corrupt one is begun anew, once."""
         try:
             return action()
         except sqlite3.OperationalError as error:
-            raise IndexFailed(f"{self.store.path}: {error}") from error
+            raise CacheFailed(f"{self.store.path}: {error}") from error
         except sqlite3.DatabaseError:
             self.store.rebuild()
             return action()

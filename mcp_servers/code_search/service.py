@@ -13,8 +13,9 @@ from mcp_servers.code_search.index import Index, Progress
 from mcp_servers.code_search.query import read_query
 from mcp_servers.code_search.ranking import Hit, search
 from mcp_servers.code_search.source import lines_of, source_of
-from mcp_servers.code_search.store import IndexFailed, Row
+from mcp_servers.code_search.store import Row
 from mcp_servers.code_search.vectors import Embedder, EmbeddingFailed, embed_missing, nearest
+from tools.cachefile import CacheFailed
 from tools.code.rank import is_test
 from tools.ripgrep import SearchFailed
 
@@ -190,7 +191,7 @@ class CodeSearch:
             with self._lock, Index(self.root, self._cache) as index:
                 # All of it again where the index turns out to be corrupt.
                 return index.whole(lambda: action(index))
-        except (IndexFailed, SearchFailed, EmbeddingFailed) as error:
+        except (CacheFailed, SearchFailed, EmbeddingFailed) as error:
             raise SearchError(str(error)) from error
         except OSError as error:
             raise SearchError(f"{self.root} cannot be searched: {error}") from error

@@ -1,24 +1,19 @@
 """The index on disk: one SQLite file for each project, in the user's cache.
 
 Chunks are kept with their file; the words of each in an FTS5 table. A file's chunks are replaced
-together, so that whoever reads sees the old ones or the new ones. Several processes may use one
-index. It is a cache: one that cannot be read is set aside (``NAME.broken``) and built again.
+together, so that whoever reads sees the old ones or the new ones.
 """
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from mcp_servers.code_search.chunks import Chunk
+from tools.cachefile import CacheFile, Layout
 
-VERSION = 1  # what is kept of a file; another one empties the index
-BUSY_S = 20.0
+VERSION = 2  # what is kept of a file; another one empties the index
 # How much a word counts in a name, a path, a signature, a docstring, a body.
 WEIGHTS = (3.0, 1.0, 1.5, 1.5, 1.0)
 _SCHEMA = """
@@ -37,10 +32,6 @@ CREATE TABLE vectors (model TEXT, key BLOB, vector BLOB, PRIMARY KEY (model, key
 CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID
 """
 _TABLES = ("files", "chunks", "words", "ranks", "vectors", "notes")
-
-
-class IndexFailed(Exception):
-    """The index can neither be read nor built anew; the text says what to do."""
 
 
 @dataclass(frozen=True)
@@ -80,37 +71,12 @@ class Indexed:
 _ROW = "id, path, name, qualified, kind, first_line, last_line, signature, docstring, inner"
 
 
-class IndexStore:
-    """One open index, for one thread; a context manager."""
+class IndexStore(CacheFile):
+    """One open index."""
 
     def __init__(self, path: Path):
-        """Open or make it. Raises IndexFailed: the disk is full, the folder is not ours, ..."""
-        self.path = path
-        self._db = _open_or_replace(path)
-
-    def __enter__(self) -> IndexStore:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Idempotent."""
-        self._db.close()
-
-    def rebuild(self) -> None:
-        """Set the file aside and begin with an empty one. Raises IndexFailed."""
-        self._db.close()
-        try:
-            _set_aside(self.path)
-        except OSError as error:
-            raise IndexFailed(f"{self.path}: {error} (a cache: it can be deleted)") from error
-        self._db = _open_or_replace(self.path)
+        """Open or make it. Raises CacheFailed."""
+        super().__init__(path, Layout(VERSION, _TABLES, _SCHEMA))
 
     def entries(self) -> dict[str, Entry]:
         """All files, by path."""
@@ -294,84 +260,7 @@ class IndexStore:
                 (cursor.lastrowid, *fields),
             )
 
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[None]:
-        """All reads inside are of one state."""
-        self._db.execute("BEGIN")
-        try:
-            yield
-        finally:
-            self._db.execute("ROLLBACK")
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        """A transaction that waits for other writers at its start, not in its middle."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-
 
 def quoted(term: str) -> str:
     """A term as a string of FTS5's query language."""
     return '"' + term.replace('"', '""') + '"'
-
-
-def _open_or_replace(path: Path) -> sqlite3.Connection:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            return _open(path)
-        except sqlite3.OperationalError:
-            raise  # locked, or no permission: it may be whole
-        except sqlite3.DatabaseError:
-            _set_aside(path)
-            return _open(path)
-    except (OSError, sqlite3.Error) as error:
-        raise IndexFailed(f"{path}: {error} (a cache: it can be deleted)") from error
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
-    try:
-        _use_wal(db)
-        db.execute("PRAGMA synchronous = NORMAL")  # a cache: a lost last write is made again
-        if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-            db.execute("BEGIN IMMEDIATE")
-            # Another process may have been first.
-            if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-                for table in _TABLES:
-                    db.execute(f"DROP TABLE IF EXISTS {table}")
-                for statement in _SCHEMA.split(";"):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {VERSION}")
-            db.execute("COMMIT")
-        db.execute("SELECT path FROM files LIMIT 1").fetchone()
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _use_wal(db: sqlite3.Connection) -> None:
-    """Once for all; SQLite itself makes two processes that do it at once not wait."""
-    end = time.monotonic() + BUSY_S
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > end:
-                raise
-        time.sleep(0.01)
-
-
-def _set_aside(path: Path) -> None:
-    """Out of the way, with its journals, which would be applied to a new file."""
-    with contextlib.suppress(FileNotFoundError):  # another process was first
-        path.replace(path.with_name(f"{path.name}.broken"))
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)

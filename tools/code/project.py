@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from tools.cachefile import CacheFailed
 from tools.code.focus import Focus
 from tools.code.outline import Outlined, outline
 from tools.code.parsing import Text, parse_texts
 from tools.code.places import store_file
 from tools.code.rank import Names, Ranks, rank
 from tools.code.scan import Scan, scan
-from tools.code.store import Known, Store, StoreFailed, digest_of
+from tools.code.store import Known, Store, digest_of
 from tools.code.symbols import Symbols
 from tools.code.walk import File, Walk, read, walk
 
@@ -48,7 +49,7 @@ def outline_of(root: Path, store: Path, budget_chars: int, focus: Sequence[str] 
 class Project:
     """A folder and its store. For one thread; a context manager.
 
-    Methods raise SearchFailed (no rg), StoreFailed and OSError (the root is gone) only.
+    Methods raise SearchFailed (no rg), CacheFailed and OSError (the root is gone) only.
     """
 
     def __init__(self, root: Path, store: Path):
@@ -204,7 +205,7 @@ class Project:
         try:
             return action()
         except sqlite3.OperationalError as error:
-            raise StoreFailed(f"{self._store.path}: {error}") from error
+            raise CacheFailed(f"{self._store.path}: {error}") from error
         except sqlite3.DatabaseError:
             self._store.rebuild()
             return action()

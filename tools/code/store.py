@@ -1,31 +1,26 @@
 """What is known about a project's files, kept in one SQLite file between runs.
 
 A file is known by its time and size, and failing that by its content, so that a touched file costs
-one read and a moved one no parsing. Two processes may use one store at a time. The store is a
-cache: one that cannot be read is set aside (``NAME.broken``) and built again.
+one read and a moved one no parsing.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import sqlite3
-import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
+from tools.cachefile import CacheFile, Layout
 from tools.code.plain import from_plain, to_plain
 from tools.code.scan import Scan
 from tools.code.symbols import Symbols
 from tools.code.walk import File
 
 # A change of what is extracted is a change of the version: old stores are emptied.
-VERSION = 1
-BUSY_S = 20.0
+VERSION = 2
 MOST_OUTLINES = 20
 _SCHEMA = """
 CREATE TABLE files (
@@ -33,8 +28,9 @@ CREATE TABLE files (
     defined TEXT, used TEXT) WITHOUT ROWID;
 CREATE TABLE symbols (
     digest BLOB, language TEXT, found BLOB, error TEXT, PRIMARY KEY (digest, language));
-CREATE TABLE outlines (key BLOB PRIMARY KEY, text TEXT);
+CREATE TABLE outlines (key BLOB PRIMARY KEY, text TEXT)
 """
+_TABLES = ("files", "symbols", "outlines")
 
 
 @dataclass(frozen=True)
@@ -48,54 +44,17 @@ class Known:
     language: str
 
 
-class StoreFailed(Exception):
-    """The store can neither be read nor built anew; the text says what to do."""
-
-
 def digest_of(data: bytes) -> bytes:
     """What content is known by, 16 bytes."""
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-class Store:
-    """One open store. Not for several threads; a context manager."""
+class Store(CacheFile):
+    """One open store."""
 
     def __init__(self, path: Path):
-        """Open or make it; makes parent folders.
-
-        Raises:
-            StoreFailed: the disk is full, the folder is not ours, ...
-        """
-        self.path = path
-        self._db = _open_or_replace(path)
-
-    def __enter__(self) -> Store:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Idempotent."""
-        self._db.close()
-
-    def rebuild(self) -> None:
-        """Set the file aside and begin with an empty one: for when a read finds it corrupt.
-
-        Raises:
-            StoreFailed: as in opening.
-        """
-        self._db.close()
-        try:
-            _set_aside(self.path)
-        except OSError as error:
-            raise StoreFailed(f"{self.path}: {error} (a cache: it can be deleted)") from error
-        self._db = _open_or_replace(self.path)
+        """Open or make it. Raises CacheFailed."""
+        super().__init__(path, Layout(VERSION, _TABLES, _SCHEMA))
 
     def files(self) -> dict[str, Known]:
         """All files, by path."""
@@ -182,75 +141,6 @@ class Store:
                 " (SELECT rowid FROM outlines ORDER BY rowid DESC LIMIT ?)",
                 (MOST_OUTLINES,),
             )
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        """A transaction that waits for other writers at its start, not in its middle."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-
-
-def _open_or_replace(path: Path) -> sqlite3.Connection:
-    """Raises StoreFailed."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return _open(path)
-        except sqlite3.OperationalError:
-            raise  # locked, or no permission: it may be whole
-        except sqlite3.DatabaseError:
-            _set_aside(path)
-            return _open(path)
-    except (OSError, sqlite3.Error) as error:
-        raise StoreFailed(f"{path}: {error} (a cache: it can be deleted)") from error
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
-    try:
-        _use_wal(db)
-        db.execute("PRAGMA synchronous = NORMAL")  # a cache: a lost last write is made again
-        if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-            db.execute("BEGIN IMMEDIATE")
-            # Another process may have been first.
-            if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-                for table in ("files", "symbols", "outlines"):
-                    db.execute(f"DROP TABLE IF EXISTS {table}")
-                for statement in _SCHEMA.split(";")[:-1]:
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {VERSION}")
-            db.execute("COMMIT")
-        db.execute("SELECT path FROM files LIMIT 1").fetchone()
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _use_wal(db: sqlite3.Connection) -> None:
-    """Once for all; two processes that do it at once are not made to wait by SQLite itself."""
-    end = time.monotonic() + BUSY_S
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > end:
-                raise
-        time.sleep(0.01)
-
-
-def _set_aside(path: Path) -> None:
-    """Out of the way, with its journals, which would be applied to a new file."""
-    with contextlib.suppress(FileNotFoundError):  # another process was first
-        path.replace(path.with_name(f"{path.name}.broken"))
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _row(file: File, digest: bytes, names: Scan) -> tuple[object, ...]:

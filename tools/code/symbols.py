@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tools.code.comments import docstring_of
 from tools.code.markdown import headings
+from tools.code.signatures import body_of, signature_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 MOST_DEFINITIONS = 20_000  # of one file
 MOST_REFERENCES = 200_000
-LONGEST_SIGNATURE = 200  # characters
 _TYPES = frozenset({"class", "struct", "interface", "enum", "trait", "scope"})
 _LEAVES = frozenset({"constant", "variable", "type", "macro", "property"})
 _IN_FUNCTIONS = frozenset({"function", "method"})
@@ -29,16 +29,8 @@ _NAMES = {
     "ruby": re.compile(rb"[A-Za-z_\x80-\xff][\w\x80-\xff]+(?:[?!](?!=))?"),
     "bash": re.compile(rb"[A-Za-z_\x80-\xff][\w\x80-\xff-]+"),
 }
-_ANNOTATIONS = r"(?:@(?!interface\b)[\w.:]+(?:\([^()]*\))?\s*)+"
-_ATTRIBUTES = r"(?:#?\[[^\[\]]*\]\s*)+"
-# What the node of a definition does not say itself.
-_PREFIXES = {
-    ("go", "type_spec"): "type ",
-    ("go", "type_alias"): "type ",
-    ("go", "const_spec"): "const ",
-    ("go", "var_spec"): "var ",
-    ("php", "const_element"): "const ",
-}
+# A comment above them is about what they hold.
+_AROUND = frozenset({"decorated_definition", "template_declaration", "export_statement"})
 _BLANK = bytes(10 if byte == 10 else 32 for byte in range(256))
 
 
@@ -175,44 +167,21 @@ def _definition(
     """`alone`: it is the first one in its line, so that a comment above is about it."""
     node = each.node
     first, (last, column) = node.start_point[0] + 1, node.end_point
-    body = _body(node)
+    body = body_of(node)
     body_byte = -1 if body is None else body.start_byte
-    end = node.end_byte if body is None else body_byte
+    outer = node.parent
+    above = outer.start_point[0] + 1 if outer is not None and outer.type in _AROUND else first
     return Definition(
         name=each.name,
         qualified=each.qualified,
         kind=each.kind,
         first_line=first,
         last_line=max(first, last + 1 if column else last),
-        signature=_signature(node, each.name, language, data[node.start_byte : end], body is None),
-        docstring=docstring_of(language, data, lines, first, body_byte) if alone else "",
+        signature=signature_of(
+            node, each.name, language, data, callable=each.kind in _IN_FUNCTIONS
+        ),
+        docstring=docstring_of(language, data, lines, above, body_byte) if alone else "",
     )
-
-
-def _body(node: Node) -> Node | None:
-    """The part of a definition that its signature leaves out."""
-    body = node.child_by_field_name("body")
-    if body is None:
-        value = node.child_by_field_name("value") or node.child_by_field_name("right")
-        body = value.child_by_field_name("body") if value is not None else None
-    if body is None:  # Kotlin's have no field
-        body = next((child for child in node.children if child.type.endswith("_body")), None)
-    return body
-
-
-def _signature(node: Node, name: str, language: str, source: bytes, whole: bool) -> str:
-    text = source[:2_000].decode("utf-8", "replace")
-    text = re.sub(rf"^{_ANNOTATIONS}", "", text)
-    if language in ("csharp", "php"):
-        text = re.sub(rf"^{_ATTRIBUTES}", "", text)
-    if whole:  # a type's braces, or a value that may be long
-        text = text.partition("{")[0].lstrip().partition("\n")[0]
-        if name not in text:
-            text += f" … {name}"
-    text = _PREFIXES.get((language, node.type), "") + " ".join(text.split()).rstrip(
-        " :{;,"
-    ).removesuffix(" =")
-    return text if len(text) <= LONGEST_SIGNATURE else text[: LONGEST_SIGNATURE - 1] + "…"
 
 
 def _references(

@@ -14,8 +14,9 @@ import pytest
 
 from mcp_servers.code_search.index import FILES_AT_ONCE, Index
 from mcp_servers.code_search.service import CodeSearch
-from mcp_servers.code_search.store import IndexFailed, IndexStore
+from mcp_servers.code_search.store import IndexStore
 from tests.unit.mcp_servers.code_search.conftest import Names, Write
+from tools.cachefile import CacheFailed
 from tools.code.places import store_file
 
 REPOSITORY = Path(__file__).parents[4]
@@ -136,7 +137,7 @@ def test_damage_in_the_middle_of_the_file_is_repaired(
 
 def test_an_index_that_cannot_be_made_is_an_error_that_says_where(root: Path, cache: Path) -> None:
     cache.write_text("a file where the folder should be")
-    with pytest.raises(IndexFailed, match=str(cache)):
+    with pytest.raises(CacheFailed, match=str(cache)):
         Index(root, cache)
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tools.cachefile import CacheFailed
 from tools.code import project as module
 from tools.code.places import store_file
 from tools.code.project import Project, outline_of
-from tools.code.store import Store, StoreFailed
+from tools.code.store import Store
 
 from .conftest import Write
 
@@ -177,7 +178,7 @@ def test_out_of_time_the_rest_is_looked_at_next_time(
 
 def test_a_store_that_cannot_be_made_is_one_error(root: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreFailed, match="it can be deleted"):
+    with pytest.raises(CacheFailed, match="it can be deleted"):
         outline_of(root, tmp_path / "file" / "store.sqlite", 500)
 
 

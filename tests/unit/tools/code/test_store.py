@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tools.cachefile import CacheFailed
 from tools.code.scan import Scan
-from tools.code.store import MOST_OUTLINES, VERSION, Store, StoreFailed, digest_of
+from tools.code.store import MOST_OUTLINES, VERSION, Store, digest_of
 from tools.code.symbols import parse
 from tools.code.walk import File
 
@@ -99,9 +100,9 @@ def test_an_empty_file_is_a_new_store(store: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreFailed, match=r"store\.sqlite"):
+    with pytest.raises(CacheFailed, match=r"store\.sqlite"):
         Store(tmp_path / "file" / "store.sqlite")
-    with pytest.raises(StoreFailed, match="unable to open"):
+    with pytest.raises(CacheFailed, match="unable to open"):
         Store(tmp_path)
 
 

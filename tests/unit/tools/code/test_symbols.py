@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tools.code.languages import SUFFIXES, WHEELS, language_of, load
-from tools.code.symbols import LONGEST_SIGNATURE, Definition, parse
+from tools.code.signatures import LONGEST
+from tools.code.symbols import Definition, parse
 
 SOURCES: dict[str, str] = {
     "python": '''\
@@ -224,7 +225,7 @@ SIGNATURES: dict[str, tuple[str, str]] = {
     "go": ("Store", "type Store struct"),
     "java": ("Store.size", "public int size(String unit)"),
     "c": ("twice", "static char **twice(const char *value)"),
-    "cpp": ("shop.Store", "class Store : public Base"),
+    "cpp": ("shop.Store", "template <class T> class Store : public Base"),
     "ruby": ("Store.size", "def size(unit = 'word')"),
     "bash": ("print-all", "function print-all"),
     "csharp": ("Store", "public class Store : Base"),
@@ -301,7 +302,7 @@ def test_a_variable_that_cpp_reads_as_a_prototype_is_left_out() -> None:
 def test_a_long_parameter_list_is_cut() -> None:
     source = f"def wide({', '.join(f'parameter_{n}' for n in range(100))}):\n    pass\n"
     found = definition("python", source, "wide").signature
-    assert len(found) == LONGEST_SIGNATURE
+    assert len(found) == LONGEST
     assert found.endswith("…")
 
 
