@@ -31,6 +31,12 @@ class Workspace:
         self._shown: set[Path] = set()
         self._originals: dict[Path, bytes | None] = {}
 
+    def twin(self) -> Workspace:
+        """The same at this moment, for a look that leaves no memory."""
+        other = Workspace(self.root)
+        other._seen, other._shown = dict(self._seen), set(self._shown)
+        return other
+
     def moved_to(self, root: Path) -> Workspace:
         """The same workspace at another root, which has a copy of its files."""
         other = Workspace(root)

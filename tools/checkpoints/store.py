@@ -42,6 +42,7 @@ class _Last:
     tree: str = ""
     modes: dict[str, int] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    number: int = 0  # its place in the order of the checkpoints
 
 
 class Checkpoints:
@@ -129,13 +130,15 @@ class Checkpoints:
             gone = {os.fsdecode(path) for path in (*found.save, *found.forget)}
             modes = {path: mode for path, mode in modes.items() if path not in gone} | found.modes
         left_out = tuple(sorted(found.left_out))
-        if last.id and (tree, modes, left_out) == (last.tree, last.modes, last.left_out):
+        same = (tree, modes, left_out) == (last.tree, last.modes, last.left_out)
+        if same and self._has_tree(last.id, tree):
             return last
-        number = f"{time.time_ns():020d}"
+        # Behind the newest one also where the clock was set back: the oldest ones go.
+        number = max(time.time_ns(), last.number + 1)
         about = json.dumps({"label": label, "modes": modes, "left_out": left_out})
         commit = self._shadow.git("commit-tree", tree, given=about.encode()).decode().strip()
-        self._shadow.git("update-ref", f"refs/checkpoints/{number}", commit)
-        last = _Last(commit, tree, modes, left_out)
+        self._shadow.git("update-ref", f"refs/checkpoints/{number:020d}", commit)
+        last = _Last(commit, tree, modes, left_out, number)
         self._remember(last)
         self._tidy()
         return last
@@ -213,12 +216,21 @@ class Checkpoints:
         return dict(_compared(fields[i], fields[i + 1]) for i in range(0, len(fields) - 1, 2))
 
     def _tree(self, id: str) -> str:
+        tree = self._tree_of(id)
+        if not tree:
+            raise CheckpointFailed(f"checkpoint {id[:12]} is not there any more")
+        return tree
+
+    def _tree_of(self, id: str) -> str:
+        """The tree of a checkpoint, '' where there is no such checkpoint."""
         code, out, _ = self._shadow.try_git(
             "rev-parse", "--verify", "--quiet", "--end-of-options", f"{id}^{{tree}}"
         )
-        if code:
-            raise CheckpointFailed(f"checkpoint {id[:12]} is not there any more")
-        return out.decode().strip()
+        return "" if code else out.decode().strip()
+
+    def _has_tree(self, id: str, tree: str) -> bool:
+        """Whether the checkpoint is what last.json says, which a bad disk can have changed."""
+        return bool(id) and self._tree_of(id) == tree
 
     def _about(self, id: str) -> dict[str, Any]:
         body = self._shadow.git("cat-file", "commit", id).partition(b"\n\n")[2]
@@ -232,7 +244,9 @@ class Checkpoints:
         try:
             value = json.loads((self._shadow.store / "last.json").read_bytes())
             modes = {str(path): int(mode) for path, mode in value["modes"].items()}
-            last = _Last(value["id"], value["tree"], modes, tuple(value["left_out"]))
+            left_out = tuple(map(str, value["left_out"]))
+            number = int(value.get("number", 0))
+            last = _Last(str(value["id"]), str(value["tree"]), modes, left_out, number)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return _Last()
         return last

@@ -18,7 +18,7 @@ from tools.base import ToolContext
 from tools.git.config import ALWAYS, git_environment
 from tools.git.program import find_git
 from tools.sandbox.base import Launch
-from tools.sandbox.environment import child_environment
+from tools.sandbox.environment import LOADER, child_environment
 from tools.sandbox.profiles import GIT, READ_ONLY
 
 if TYPE_CHECKING:
@@ -97,7 +97,13 @@ def _run(launch: Launch, given: bytes, stop: threading.Event) -> Outcome:
     from git.exc import GitCommandNotFound
 
     # GitPython adds to our environment instead of replacing it.
-    unset = [word for name in os.environ if name not in launch.env for word in ("-u", name)]
+    loader = {name: "" for name in os.environ if name.startswith(LOADER)}
+    unset = [
+        word
+        for name in os.environ
+        if name not in launch.env or name in loader
+        for word in ("-u", name)
+    ]
     with tempfile.TemporaryFile() as file:
         file.write(given)
         file.seek(0)
@@ -107,7 +113,7 @@ def _run(launch: Launch, given: bytes, stop: threading.Event) -> Outcome:
                 ["/usr/bin/env", *unset, *launch.argv],
                 istream=file if given else None,
                 as_process=True,
-                env=launch.env,
+                env=launch.env | loader,
                 start_new_session=True,
             )
         except (GitCommandNotFound, OSError) as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tools.sandbox.base import Launch, SandboxUnavailable
 from tools.sandbox.bash import bash, bounded, command_line
-from tools.sandbox.environment import child_environment
+from tools.sandbox.environment import child_environment, loaded_inside
 from tools.sandbox.mounts import mounts, refuse_workspace
 from tools.sandbox.profiles import WORKSPACE, Profile
 from tools.sandbox.seccomp import confined_program
@@ -78,15 +78,16 @@ class Bubblewrap:
         root = workspace.resolve()
         refuse_workspace(root, profile)
         env = child_environment(os.environ, root, GIT_CONFIG, profile.variables)
-        env |= profile.env
+        search = env["PATH"].split(":")  # an entry's own PATH shows nothing
+        env, loading = loaded_inside(env | profile.env)
         inner = [self.program, *ISOLATION]
         if not self.old:
             inner.append(NO_NESTING)
         if not profile.network:
             inner.append("--unshare-net")
-        inner += mounts(root, profile, env["PATH"].split(":"), sized=not self.old)
+        inner += mounts(root, profile, search, sized=not self.old)
         inner += ["--chdir", str(root), "--seccomp", FILTER_DESCRIPTOR, "--"]
-        inner += bounded(argv, profile.limits, own_users=True)
+        inner += bounded((*loading, *argv), profile.limits, own_users=True)
         return Launch(self._filtered(inner, profile), env, root, profile.limits)
 
     def _filtered(self, inner: Sequence[str], profile: Profile) -> tuple[str, ...]:

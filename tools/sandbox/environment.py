@@ -18,6 +18,10 @@ FIXED = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "TERM": "dumb",
 }
+# An empty or relative entry is the folder that a program is started in: the workspace.
+LIBRARIES = frozenset({"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"})
+# What the system's loader obeys before a program's first line.
+LOADER = ("LD_", "DYLD_", "NIX_LD")
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -36,6 +40,8 @@ def child_environment(
         name: value for name, value in source.items() if name in variables or passes(name, value)
     }
     env["PATH"] = _path(source.get("PATH", DEFAULT_PATH), workspace)
+    for name in LIBRARIES & env.keys():
+        env[name] = absolute(env[name])
     if _own_venv_is_foreign_to(workspace) and env.get("VIRTUAL_ENV") == sys.prefix:
         del env["VIRTUAL_ENV"]
     env.setdefault("LANG", "C.UTF-8")
@@ -47,6 +53,23 @@ def child_environment(
         env[f"GIT_CONFIG_VALUE_{number}"] = value
         env["GIT_CONFIG_COUNT"] = str(number + 1)
     return env
+
+
+def absolute(value: str) -> str:
+    """A list of folders without its empty and relative entries."""
+    return ":".join(entry for entry in value.split(":") if entry.startswith("/"))
+
+
+def loaded_inside(env: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """`env` for what starts a sandbox, and the words before a command that give it the rest.
+
+    The shell and bwrap run outside, in the workspace: they must not load a library that a command
+    has put where the user's own libraries are searched for.
+    """
+    later = {name: value for name, value in env.items() if name.startswith(LOADER)}
+    words = [f"{name}={value}" for name, value in later.items()]
+    first = {name: value for name, value in env.items() if name not in later}
+    return first, (("/usr/bin/env", *words) if words else ())
 
 
 def _path(value: str, workspace: Path) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 from tools.sandbox.base import Launch, SandboxUnavailable
 from tools.sandbox.bash import bounded, command_line
 from tools.sandbox.bubblewrap import GIT_CONFIG
-from tools.sandbox.environment import child_environment
+from tools.sandbox.environment import child_environment, loaded_inside
 from tools.sandbox.hidden import hidden_folders, visible_again
 from tools.sandbox.mounts import refuse_workspace
 from tools.sandbox.profiles import READ_ONLY, Profile
@@ -79,13 +79,14 @@ class Landlock:
         refuse_workspace(root, profile)
         env = child_environment(os.environ, root, GIT_CONFIG, profile.variables)
         # Git takes a file that it must not read for a broken one.
-        env |= {"GIT_CONFIG_GLOBAL": "/dev/null", **profile.env}
+        search = env["PATH"].split(":")  # an entry's own PATH shows nothing
+        env, loading = loaded_inside(env | {"GIT_CONFIG_GLOBAL": "/dev/null", **profile.env})
         wanted = {
             "abi": self.abi,
-            "readable": readable(root, profile, env["PATH"].split(":")),
+            "readable": readable(root, profile, search),
             "filter": reading_program(known).hex(),
         }
-        inner = bounded(argv, profile.limits, own_users=False)
+        inner = bounded((*loading, *argv), profile.limits, own_users=False)
         python = str(Path(sys.executable).resolve())
         child = (python, "-I", "-S", str(CHILD), json.dumps(wanted), *inner)
         return Launch(child, env, root, profile.limits)

@@ -16,7 +16,7 @@ from tools.protected import PROTECTED_NAMES, protected_paths
 from tools.sandbox.base import Launch
 from tools.sandbox.bash import bounded, command_line
 from tools.sandbox.bubblewrap import GIT_CONFIG
-from tools.sandbox.environment import child_environment
+from tools.sandbox.environment import child_environment, loaded_inside
 from tools.sandbox.hidden import hidden_folders, visible_again
 from tools.sandbox.mounts import refuse_workspace
 from tools.sandbox.profiles import WORKSPACE, Profile
@@ -67,9 +67,10 @@ class Seatbelt:
         root = workspace.resolve()
         refuse_workspace(root, profile)
         env = child_environment(os.environ, root, GIT_CONFIG, profile.variables)
-        env |= {"GIT_CONFIG_GLOBAL": "/dev/null", **profile.env}
-        rules = seatbelt_rules(root, profile, env["PATH"].split(":"))
-        inner = bounded(argv, profile.limits, own_users=False)
+        search = env["PATH"].split(":")  # an entry's own PATH shows nothing
+        env, loading = loaded_inside(env | {"GIT_CONFIG_GLOBAL": "/dev/null", **profile.env})
+        rules = seatbelt_rules(root, profile, search)
+        inner = bounded((*loading, *argv), profile.limits, own_users=False)
         return Launch((PROGRAM, "-p", rules, *inner), env, root, profile.limits)
 
 

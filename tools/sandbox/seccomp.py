@@ -25,14 +25,21 @@ REFUSED = (
     "delete_module", "iopl", "ioperm", "syslog", "vhangup",
 )  # fmt: skip
 # Programs try these first and do without them when they do not exist. The flags of clone3 lie in
-# memory, where no filter can look; those of clone can be seen.
-ABSENT = ("io_uring_setup", "io_uring_enter", "io_uring_register", "clone3")
+# memory, where no filter can look; those of clone can be seen. So it is with modes and openat2.
+ABSENT = ("io_uring_setup", "io_uring_enter", "io_uring_register", "clone3", "openat2")
 # What Landlock does not hold: changes that are no writes.
 METADATA = (
     "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat",
     "utime", "utimes", "futimesat", "utimensat", "setxattr", "lsetxattr", "fsetxattr",
     "setxattrat", "removexattr", "lremovexattr", "fremovexattr", "removexattrat", "file_setattr",
 )  # fmt: skip
+# A program of the user's that everybody else may run with the user's rights: calls that give a
+# file its mode, with the argument that has it; the last of them look at it only with these flags.
+MODES = {"chmod": 1, "fchmod": 1, "fchmodat": 2, "fchmodat2": 2, "creat": 1, "mknod": 1,
+         "mknodat": 2}  # fmt: skip
+OPENS = {"open": 1, "openat": 2}
+S_ISUID = 0o4000
+O_CREATES = 0o100 | 0o20000000  # O_CREAT, O_TMPFILE
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 SOCK_DGRAM, SOCK_TYPE_MASK = 2, 0xF
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C
@@ -84,6 +91,15 @@ def _program(
     typing = [(_LOAD, 0, 0, _argument(1)), (_IF_EQUAL, 1, 0, TIOCSTI)]
     typing += [(_IF_EQUAL, 0, 1, TIOCLINUX), (_RETURN, 0, 0, no), (_RETURN, 0, 0, _ALLOW)]
     code += _for_call(calls["ioctl"], typing)
+    setuid = [(_IF_ANY_BIT, 0, 1, S_ISUID), (_RETURN, 0, 0, no), (_RETURN, 0, 0, _ALLOW)]
+    for name, place in MODES.items():
+        if name in calls:
+            code += _for_call(calls[name], [(_LOAD, 0, 0, _argument(place)), *setuid])
+    for name, place in OPENS.items():
+        if name in calls:
+            made = [(_LOAD, 0, 0, _argument(place)), (_IF_ANY_BIT, 1, 0, O_CREATES)]
+            made += [(_RETURN, 0, 0, _ALLOW), (_LOAD, 0, 0, _argument(place + 1)), *setuid]
+            code += _for_call(calls[name], made)
     for name in ("clone", "unshare"):
         users = [(_LOAD, 0, 0, _argument(0)), (_IF_ANY_BIT, 0, 1, CLONE_NEWUSER)]
         users += [(_RETURN, 0, 0, no), (_RETURN, 0, 0, _ALLOW)]

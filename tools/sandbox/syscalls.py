@@ -30,6 +30,7 @@ _SAME = {
     "fsmount": 432,
     "fspick": 433,
     "clone3": 435,
+    "openat2": 437,
     "pidfd_getfd": 438,
     "mount_setattr": 442,
     "quotactl_fd": 443,
@@ -44,6 +45,7 @@ X86_64 = Machine(
     0xC000003E,
     _SAME
     | {
+        "open": 2, "creat": 85, "mknod": 133, "openat": 257, "mknodat": 259,
         "ioctl": 16, "socket": 41, "socketpair": 53, "clone": 56, "chmod": 90, "fchmod": 91,
         "chown": 92, "fchown": 93, "lchown": 94, "ptrace": 101, "syslog": 103, "utime": 132,
         "vhangup": 153, "pivot_root": 155, "chroot": 161, "acct": 163, "mount": 165,
@@ -63,6 +65,7 @@ AARCH64 = Machine(
     0xC00000B7,
     _SAME
     | {
+        "mknodat": 33, "openat": 56,
         "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "removexattr": 14, "lremovexattr": 15,
         "fremovexattr": 16, "ioctl": 29, "umount2": 39, "mount": 40, "pivot_root": 41,
         "chroot": 51, "fchmod": 52, "fchmodat": 53, "fchownat": 54, "fchown": 55, "vhangup": 58,
