@@ -109,7 +109,7 @@ class Prose:
         if self._mid_line:
             return self._in_line(rest)
         beginning = self._line[: scan.LONGEST_LINE].lstrip()
-        if beginning.startswith("{"):
+        if beginning.startswith(("{", "[")):
             self._say("")
             return Peek(self._turn, "bare", "", self._mid_line_prose), self._line + rest
         if self._turn.may_recite and beginning.startswith(self._turn.result):
@@ -206,7 +206,7 @@ class FirstLine:
         self._line.append(line + newline)
         if self._is_blank and line.strip():
             self._is_blank = False
-            if line.lstrip().startswith("{") and self._language in JSON_FENCES:
+            if line.lstrip().startswith(("{", "[")) and self._language in JSON_FENCES:
                 return Peek(self._turn, "fence", self._opener, self._code), self._text() + rest
         if not newline:
             return self, rest
@@ -268,14 +268,17 @@ class FileBlock:
         self._crlf = opener.endswith("\r\n")
         self._lines: list[str] = []
         self._line: list[str] = []
+        self._stage = 0  # of a section, as fenced.next_stage has it
         self._show("")
 
     def feed(self, text: str) -> tuple[State, str]:
         line, newline, rest = text.partition("\n")
+        self._turn.saw(line + newline)
         self._line.append(line + newline)
         if not newline:
             return self, rest
         if not self._take_line():
+            self._hold_to_the_file(self._lines[-1])
             return self, rest
         self._call(self._content())
         return Prose(self._turn), rest
@@ -289,6 +292,15 @@ class FileBlock:
         self._lines.append(line)
         self._show(self._plain(line))
         return False
+
+    def _hold_to_the_file(self, line: str) -> None:
+        """What a section replaces has to stand in the file, as soon as it begins."""
+        before, self._stage = self._stage, fenced.next_stage(self._stage, line)
+        is_as_in_file = not self._fence.indent and not self._crlf
+        if (before, self._stage) == (0, 1) and is_as_in_file:
+            lark = fenced.old_side(self._path, list(self._turn.tools.values()))
+            if lark:
+                self._turn.constrain(lark)
 
     def _plain(self, line: str) -> str:
         """The line of the file: without the indent of the fence, and with a plain newline."""

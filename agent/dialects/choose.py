@@ -11,6 +11,7 @@ from agent.dialects.chatml import is_qwen3, is_qwen25, qwen3, qwen25
 from agent.dialects.deepseek import deepseek, is_deepseek
 from agent.dialects.glm import glm45, glm47, is_glm45, is_glm47
 from agent.dialects.jinja import JinjaDialect
+from agent.dialects.mistral import is_mistral, mistral
 from agent.dialects.qwen_xml import is_qwen3_coder, is_qwen35, qwen3_coder, qwen35
 from agent.errors import ModelUnavailable, UsageError
 
@@ -42,6 +43,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("glm4.5", is_glm45, glm45),
     Family("glm4.7", is_glm47, glm47),
     Family("deepseek-v3.1", is_deepseek, deepseek),
+    Family("mistral", is_mistral, mistral),
 )
 JINJA = "jinja"  # any other: whatever the template renders
 

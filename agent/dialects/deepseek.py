@@ -1,4 +1,4 @@
-"""DeepSeek V3.1: its prompts. Reading is in :mod:`agent.dialects.deepseek_parser`.
+"""DeepSeek V3.1: its prompts. Reading is in :mod:`agent.dialects.token_calls`.
 
 Rendering equals the Jinja template inside the GGUF, which declares no tools; they stand behind the
 system text in the form of the model card. The model calls tools only without thinking, so each
@@ -12,19 +12,17 @@ from dataclasses import dataclass
 
 from agent.dialects import fenced
 from agent.dialects.base import TurnParser
-from agent.dialects.deepseek_parser import (
-    CALL,
-    CALL_END,
-    CALLS,
-    CALLS_END,
-    RESULT,
-    RESULT_END,
-    SEPARATOR,
-    deepseek_parser,
-)
+from agent.dialects.chatml_parser import ChatmlParser
 from agent.dialects.segments import control, joined, to_json
 from agent.dialects.thinking import CLOSE, OPEN
+from agent.dialects.token_calls import Tokens
 from agent.messages import Assistant, Message, Segment, System, ToolOutput, ToolSpec
+
+CALLS, CALLS_END = "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"
+CALL, CALL_END = "<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>"
+SEPARATOR = "<｜tool▁sep｜>"
+RESULT, RESULT_END = "<｜tool▁output▁begin｜>", "<｜tool▁output▁end｜>"
+TOKENS = Tokens(CALL, SEPARATOR, RESULT, call_end=CALL_END, calls=CALLS)
 
 _BEGIN = "<｜begin▁of▁sentence｜>"
 _END = "<｜end▁of▁sentence｜>"
@@ -90,8 +88,8 @@ class DeepSeek:
     def parser(
         self, tools: Sequence[ToolSpec], *, must_act: bool = False, not_paths: Sequence[str] = ()
     ) -> TurnParser:
-        return deepseek_parser(
-            tools, blocks=self.blocks, must_act=must_act, not_paths=tuple(not_paths)
+        return ChatmlParser(
+            tools, blocks=self.blocks, must_act=must_act, not_paths=not_paths, syntax=TOKENS.syntax
         )
 
     def _opening(self, before: Message | None) -> list[Segment]:

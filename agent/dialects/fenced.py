@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from agent.dialects import scan
+from agent.dialects.grammar import search_grammar, token
 from agent.messages import BadCall, ToolCall, ToolSpec
 
 NOTE = """\
@@ -56,9 +57,9 @@ def act_grammar(
         begun = {re.escape(name).replace("/", "\\/") for name in not_paths}
         path += f" & ~/({'|'.join(sorted(begun))}).*/"
     if not blocks:
-        return f"start: {tag}\n"
+        return f"start: opening\n{token('opening', tag)}"
     opening = r"/\n`{3,5}[A-Za-z0-9+#-]{0,16}\n/"
-    return f"start: HEAD | {tag}\nHEAD: PATH {opening}\nPATH: {path}\n"
+    return f"start: HEAD | opening\n{token('opening', tag)}HEAD: PATH {opening}\nPATH: {path}\n"
 
 
 class Fence:
@@ -132,6 +133,21 @@ def block_calls(
 _SEARCH = re.compile(r"<{5,9} ?SEARCH\s*")
 _MIDDLE = re.compile(r"={5,9}\s*")
 _REPLACE = re.compile(r">{5,9} ?REPLACE\s*")
+_MARKS = (_SEARCH, _MIDDLE, _REPLACE)
+
+
+def next_stage(stage: int, line: str) -> int:
+    """Where a line leads from outside of a section (0), its old side (1) or its new one (2)."""
+    return (stage + 1) % 3 if _MARKS[stage].fullmatch(line) else stage
+
+
+def old_side(path: str, tools: Sequence[ToolSpec]) -> str:
+    """The grammar of what a section may replace in the file; '' where nothing can be said."""
+    edit = raw_tool(tools, ("old", "new"))
+    text = edit.values.text(path) if edit and edit.values else ""
+    # A file with marks of its own would end the section in its middle.
+    is_plain = not any(mark.fullmatch(line) for line in scan.lines(text) for mark in _MARKS)
+    return search_grammar(text) if is_plain else ""
 
 
 def _edits(
@@ -142,12 +158,12 @@ def _edits(
     if edit is None:
         return [BadCall(text, "there is no tool that edits files: write the whole file")]
     calls: list[ToolCall | BadCall] = []
-    marks = (_SEARCH, _MIDDLE, _REPLACE)
-    stage = 0  # the mark that comes next
+    stage = 0
     sides: list[list[str]] = [[], [], []]
     for line in lines:
-        if marks[stage].fullmatch(line):
-            stage = (stage + 1) % 3
+        following = next_stage(stage, line)
+        if following != stage:
+            stage = following
             if stage == 0:
                 arguments = {"path": path, "old": "".join(sides[1]), "new": "".join(sides[2])}
                 number = f"{call_id}.{len(calls) + 1}"

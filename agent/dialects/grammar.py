@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from agent.dialects import scan
 from agent.dialects.repeats import repeated
 from agent.messages import ToolSpec
 
@@ -14,11 +16,22 @@ PATH = "path"  # the argument that names a file or folder, in every tool that ha
 # Without it `\u00e9` is refused wherever `é` can be written as it is.
 OPTIONS = {"json_allow_general_unicode_escapes": True}
 WHITE_SPACE = r"[ \n]{1,40}"
+# The beginning of the arguments, where the path comes first.
+PATH_HEAD = re.compile(r'\{\s*"path"\s*:\s*(?P<path>"(?:[^"\\]|\\.)*")')
 # Bytes of text in the automata that tell what is a piece of a file, and what of it is there once
 # only. 24 KB take 60 ms to compile, a token's time; at 60 KB llguidance's limits come
 # (`bench.run schemas` measures it).
 LARGEST = 48_000
 LARGEST_UNIQUE = 24_000
+
+
+def token(rule: str, text: str) -> str:
+    """A rule for one control token; the engine puts its number there (`constrain.numbered`).
+
+    Lark of llguidance knows tokens by name only where they look like ``<this>``. A text in quotes
+    is spelled out.
+    """
+    return f"{rule}: {text}\n" if text[:1] in '<"' else f"{rule}: @{text}\n"
 
 
 def closed(schema: dict[str, Any]) -> dict[str, Any]:
@@ -59,11 +72,12 @@ def call_grammar(tools: Sequence[ToolSpec]) -> str:
     return f"start: NL? call\nNL: /\\n/\ncall: {_json({'anyOf': choices})}\n"
 
 
-def copied_grammar(tool: ToolSpec, path: str) -> str:
+def copied_grammar(tool: ToolSpec, path: str, *, braces: int = 2) -> str:
     """The rest of a call behind the value of its `path`, given as the JSON that was written.
 
-    The argument that is copied from that file has to be a piece of it. '' where that cannot be
-    said: there is no such file, it is too long, or the arguments are others than this knows.
+    `braces` end it: that of the arguments, and that of the call around them. The argument that is
+    copied from that file has to be a piece of it. '' where that cannot be said: there is no such
+    file, it is too long, or the arguments are others than this knows.
     """
     declared = list(tool.parameters.get("properties", {}))
     copied = tool.values.copied if tool.values else ""
@@ -77,7 +91,8 @@ def copied_grammar(tool: ToolSpec, path: str) -> str:
         members += f' WS? "," WS? {json.dumps(json.dumps(name))} WS? ":" WS? {value}'
         if name != copied:
             rules += f"value{i}: {_json(tool.parameters['properties'][name])}\n"
-    start = f'start:{members} WS? "}}" WS? "}}"\nWS: /{WHITE_SPACE}/\n'
+    closing = ' WS? "}"' * braces
+    start = f"start:{members}{closing}\nWS: /{WHITE_SPACE}/\n"
     return f"{start}{rules}{terminals}" if terminals else ""
 
 
@@ -89,16 +104,29 @@ def _text(tool: ToolSpec, path: str) -> str:
     return tool.values.text(name) if tool.values else ""
 
 
-def piece_terminals(characters: Sequence[str]) -> str:
+def search_grammar(text: str) -> str:
+    """The old lines of a SEARCH section and the mark behind them: lines of the file `text`.
+
+    They stand there in a row, and as a text at one place only, as far as that can be said. '' where
+    nothing can: the file is too long, or empty.
+    """
+    if text and not text.endswith("\n"):
+        text += "\n"  # a block has no line without it
+    terminals = piece_terminals(list(text), chunks=scan.lines(text))
+    return f"start: OLD\nOLD: PIECE /={{5,9}}\\n/\n{terminals}" if terminals else ""
+
+
+def piece_terminals(characters: Sequence[str], *, chunks: Sequence[str] = ()) -> str:
     """The Lark terminal PIECE: some of the characters in a row, as they are written in a call.
 
     They have to stand at one place only (so they are not nothing), unless telling that takes too
-    much; '' where even the rest does, or there is nothing to copy.
+    much; '' where even the rest does, or there is nothing to copy. `chunks`: the same text in
+    pieces of which only whole ones count.
     """
     size = _bytes(characters)
     if not 0 < size <= LARGEST:
         return ""
-    pieces = _substring(characters)
+    pieces = _substring(chunks or characters)
     again = [char for piece in repeated(characters) for char in (*piece, SEPARATOR)]
     if size + _bytes(again) > LARGEST_UNIQUE:
         return f"PIECE: ALL & /(?s:.+)/\nALL: {pieces}\n"

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from agent.dialects import scan
 from agent.dialects.base import CallPart, Part, TextPart
-from agent.dialects.grammar import arguments_grammar, call_grammar, copied_grammar
+from agent.dialects.grammar import PATH_HEAD, arguments_grammar, call_grammar, copied_grammar
 from agent.messages import BadCall, Constrain, Directive, Release, Stop, ToolCall, ToolSpec
 
 JSON_FENCES = ("json", "", "tool_call", "tool", "xml")
@@ -138,7 +138,8 @@ def open_tools(turn: Turn, tag: str, fallback: Fallback) -> State:
 
 
 class Peek:
-    """An object that may be a call: decides as soon as its head is complete.
+    """An object that may be a call, or the first of an array: decides as soon as its head is
+    complete.
 
     `held` is what stands before it and is text if it is none; then `fallback` reads on.
     """
@@ -152,7 +153,7 @@ class Peek:
 
     def feed(self, text: str) -> tuple[State, str]:
         self._text += text
-        body = self._text[: scan.LONGEST_HEAD].lstrip()
+        body = _first_item(self._text[: scan.LONGEST_HEAD])
         if head := self._head(body):
             return self._open(head["name"], head[0])
         if len(self._text) <= scan.LONGEST_HEAD and (not body or scan.may_become_call(body)):
@@ -183,7 +184,7 @@ class Peek:
         return JsonCall(self._turn, self._form, name, head), self._text[size:]
 
     def finish(self, complete: bool) -> str:
-        body = self._text.lstrip()
+        body = _first_item(self._text)
         name = scan.NAME_HEAD.match(body)
         is_meant = bool(body) or not complete if self._form == "tag" else name is not None
         if is_meant and (name is None or name["name"] in self._turn.tools):
@@ -193,10 +194,15 @@ class Peek:
         return ""
 
 
+def _first_item(text: str) -> str:
+    """The text from its first object on, if that stands alone or in an array."""
+    return text.lstrip().removeprefix("[").lstrip()
+
+
 CUT_OFF = "the call was cut off before its end"
 
 
-_PATH_HEAD = re.compile(scan.CALL_HEAD.pattern + r'\{\s*"path"\s*:\s*(?P<path>"(?:[^"\\]|\\.)*")')
+_PATH_HEAD = re.compile(scan.CALL_HEAD.pattern + PATH_HEAD.pattern)
 
 
 class JsonCall:
@@ -264,7 +270,7 @@ def read_json(text: str) -> Any:
     return value
 
 
-_BEHIND = re.compile(r"\s+|</tool_call>|</tools>")
+_BEHIND = re.compile(r"\s+|[,\]]|</tool_call>|</tools>")  # calls may be the items of an array
 _OPENER = re.compile(r"```(?P<language>\w*)[ \t]{0,9}\r?\n")
 _OPENER_START = re.compile(r"`{1,2}|```\w{0,20}[ \t]{0,9}\r?")
 _CLOSERS = ("</tool_call>", "</tools>")

@@ -1,4 +1,4 @@
-"""What a model writes for itself before it answers: ``<think>`` … ``</think>``.
+"""What a model writes for itself before it answers: ``<think>`` … ``</think>``, in most families.
 
 The reader of a family's messages stays as it is; :class:`ThinkingParser` stands before it.
 """
@@ -10,6 +10,7 @@ from collections import deque
 from typing import Literal
 
 from agent.dialects.base import Part, ThinkingPart, TurnParser
+from agent.dialects.grammar import token
 from agent.messages import Constrain, Directive
 
 OPEN, CLOSE = "<think>", "</think>"
@@ -23,13 +24,16 @@ class ThinkingParser:
     the rest; one object reads one message.
 
     `thinking`: the generation prompt has opened it already (Qwen3.5, GLM-4.7). Without it a
-    message that does not begin with ``<think>`` goes to `then` as it is. Newlines around the
-    thinking belong to the tags. ``then.begin`` is asked where the answer begins, and must give
-    the same at each time.
+    message that does not begin with the first of the `tags` goes to `then` as it is. Newlines
+    around the thinking belong to the tags. ``then.begin`` is asked where the answer begins, and
+    must give the same at each time.
     """
 
-    def __init__(self, then: TurnParser, *, thinking: bool = False):
+    def __init__(
+        self, then: TurnParser, *, thinking: bool = False, tags: tuple[str, str] = (OPEN, CLOSE)
+    ):
         self._then = then
+        self._open, self._close = tags
         self._opened = thinking
         self._stage: Stage = "before"
         self._held = ""  # may become a tag
@@ -45,7 +49,7 @@ class ThinkingParser:
     def begin(self) -> Directive:
         """Whoever must act may think first: the grammar of the act starts behind the thinking."""
         act = None if self._opened else self._then.begin()
-        return Constrain(or_thinking(act.lark)) if isinstance(act, Constrain) else act
+        return Constrain(or_thinking(act.lark, self._open)) if isinstance(act, Constrain) else act
 
     def feed(self, text: str) -> Directive:
         if self._stage == "over":
@@ -83,10 +87,10 @@ class ThinkingParser:
         body = text.lstrip()
         self._held = ""
         is_near = len(text) - len(body) <= _LONGEST_INDENT
-        if is_near and body.startswith(OPEN):
+        if is_near and body.startswith(self._open):
             self._stage = "inside"
-            return body[len(OPEN) :]
-        if is_near and OPEN.startswith(body):
+            return body[len(self._open) :]
+        if is_near and self._open.startswith(body):
             self._held = text
             return ""
         self._stage = "inside" if self._opened else "over"
@@ -94,8 +98,8 @@ class ThinkingParser:
 
     def _think(self, text: str) -> tuple[str, bool]:
         """Show the thinking; what follows its end, and whether that came."""
-        before, tag, rest = (self._held + text).partition(CLOSE)
-        keep = 0 if tag else beginning_of_tag(before, CLOSE)
+        before, tag, rest = (self._held + text).partition(self._close)
+        keep = 0 if tag else beginning_of_tag(before, self._close)
         self._held = before[len(before) - keep :]
         self._say(before[: len(before) - keep])
         self._stage = "behind" if tag else "inside"
@@ -132,9 +136,9 @@ def beginning_of_tag(text: str, *tags: str) -> int:
     return 0
 
 
-def or_thinking(lark: str) -> str:
-    """The grammar, or the opening of a thinking and then free text."""
-    return _with_start(lark, f"{OPEN} | act")
+def or_thinking(lark: str, tag: str = OPEN) -> str:
+    """The grammar, or the opening `tag` of a thinking and then free text."""
+    return _with_start(lark, "thinking | act") + token("thinking", tag)
 
 
 def behind_newlines(lark: str) -> str:

@@ -38,6 +38,8 @@ JSON_FORMS = {
     "tools": f"<tools>\n{SHELL}\n</tools>",
     "parameters": '{"name": "shell", "parameters": {"command": "pytest"}}',
     "CRLF": f"```json\r\n{SHELL}\r\n```\r\n",
+    "array": f"[{SHELL}]",
+    "array in a fence": f"```json\n[\n{PRETTY}\n]\n```\n",
     "an echo of the declarations first": (
         '<tools>\n{"type": "function", "function": {"name": "shell", "parameters": {}}}\n'
         f"</tools>\n\n```json\n{PRETTY}\n```"
@@ -71,6 +73,8 @@ TEXTS = [
     '{"name": "left-pad", "version": "1.0.0"}\n',
     '{"name": "f", "description": "d", "parameters": {"type": "object"}}',
     '{"name": "f", "parameters": {"type": "object"}}',
+    '[a](b.md) and\n[\n  {"a": 1}\n]\n[ ] one\n- [x] two\n[{"name": "f"}]\n',
+    '```json\n[{"name": "left-pad"}, 2]\n```\n',
     '```json\n[1, 2]\n```\n{"a": {"b": 1}} and {"name": ""}\n',
     "Use it so:\n\n```python\nprint(1)\n```\n\nand so: ```x```, ``y``.",
     "### `os.path`\n\n```python\nos.path.join('a')\n```\n",
@@ -296,6 +300,9 @@ def test_an_open_block_without_a_word_empties_no_file(read: Reader) -> None:
         f"```json\n{SHELL}\n{SHELL}\n```",
         f"```json\n{SHELL}\n```\n```json\n{SHELL}\n```\n",
         f"{SHELL}\n{SHELL}",
+        f"[{SHELL}, {SHELL}]\n",
+        f"```json\n[\n  {SHELL},\n  {SHELL}\n]\n```\n",
+        f"<tools>\n[{PRETTY},\n{PRETTY}]\n</tools>",
         f"<tool_call>{SHELL}</tool_call>\n```json\n{SHELL}\n```",
     ],
 )

@@ -24,6 +24,8 @@ FAMILY_OF = {
     "Qwen3-Coder": "qwen3-coder",
     "Qwen3.5-4B": "qwen3.5",
     "deepseek-ai-DeepSeek-V3.1": "deepseek-v3.1",
+    "mistralai-Ministral-3-14B-Reasoning-2512": "mistral",
+    "unsloth-mistral-Devstral-Small-2507": "mistral",
 }
 # It asks for functions under a name of its own.
 REFUSED = ["fireworks-ai-llama-3-firefunction-v2"]

@@ -20,6 +20,7 @@ from agent.dialects.grammar import (
     call_grammar,
     copied_grammar,
     piece_terminals,
+    search_grammar,
 )
 from agent.engine import native
 from agent.engine.constrain import MOST_COMPILED, Constrainer
@@ -280,6 +281,76 @@ def test_pieces_hold_on_the_real_vocabulary(small_model: Path) -> None:
             assert all(allowed) == fits
     finally:
         real.free()
+
+
+# --- SEARCH sections of a block -------------------------------------------------------------------
+
+MARK = "=======\n"
+
+
+@pytest.mark.parametrize("old", ["def f(a):\n", "\n\ndef g(a):\n", "    return a\n", TEXT])
+def test_lines_that_stand_once_in_the_file_may_be_searched(accepts: Check, old: str) -> None:
+    assert accepts(search_grammar(TEXT), old + MARK)
+    assert not accepts(search_grammar(TEXT), old)
+
+
+@pytest.mark.parametrize("old", ["", "\n", "def h(a):\n", "def f(a):", "f(a):\n", "x\n"])
+def test_no_other_lines_may_be_searched(accepts: Check, old: str) -> None:
+    text = f"x\n{TEXT}x\n"
+    assert accepts(search_grammar(text), f"x\ndef f(a):\n{MARK}")
+    assert not accepts(search_grammar(text), old + MARK)
+
+
+def test_a_last_line_without_a_newline_may_be_searched(accepts: Check) -> None:
+    assert accepts(search_grammar("a\nb"), f"b\n{MARK}")
+    assert search_grammar("") == search_grammar("x\n" * LARGEST) == ""
+
+
+def sections(old: str) -> str:
+    return f"a.py\n```python\n<<<<<<< SEARCH\n{old}=======\nnew\n>>>>>>> REPLACE\n```\n"
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_the_old_side_of_a_section_is_held_to_the_file(model: native.Model, size: int) -> None:
+    text = sections("def f(a):\n") + sections("def g(a):\n")
+    given, parts = directives(text, size, list(specs().values()))
+    assert [p.arguments["old"] for p in parts if isinstance(p, ToolCall)] == [
+        "def f(a):\n",
+        "def g(a):\n",
+    ]
+    held = [(at, d) for at, d in given.items() if isinstance(d, Constrain)]
+    assert len(held) == 2
+    constrainer = Constrainer(model)
+    for at, directive in held:
+        start = text.rindex("SEARCH\n", 0, at) + len("SEARCH\n")
+        assert directive.seen == text[start:at]
+        constraint = constrainer.start(directive.lark, directive.seen)
+        assert constraint is not None
+        end = text.index(MARK, at) + len(MARK)
+        for token in model.tokenize(text[at:end], control=False):
+            assert not constraint.done() and constraint.allows(token)
+            constraint.accept(token)
+        assert constraint.done()  # the new side is free
+
+
+@pytest.mark.parametrize(
+    ("path", "text"), [("none.py", TEXT), ("a.py", ""), ("a.py", f"a\n{MARK}b\n")]
+)
+def test_what_a_section_searches_is_free_where_nothing_can_be_said(path: str, text: str) -> None:
+    """In a file that has such marks itself its reader could not tell where the old side ends."""
+    block = sections("old\n").replace("a.py", path)
+    given, parts = directives(block, 1, list(specs(text=text).values()))
+    assert not any(isinstance(directive, Constrain) for directive in given.values())
+    assert any(isinstance(part, ToolCall) for part in parts)
+
+
+def test_only_what_a_section_replaces_is_held() -> None:
+    plain = f"a.py\n```python\n{TEXT}```\n"
+    given, _ = directives(plain, 1, list(specs().values()))
+    assert not any(isinstance(directive, Constrain) for directive in given.values())
+    indented = "".join(f"  {line}\n" for line in sections("x\n").splitlines()[1:])
+    given, _ = directives(f"a.py\n{indented}", 1, list(specs().values()))
+    assert not any(isinstance(directive, Constrain) for directive in given.values())
 
 
 def test_nothing_to_copy_is_no_terminal() -> None:
