@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -36,13 +37,14 @@ from agent.hooks import Hook, Hooks
 from agent.job import Job, open_workspace
 from agent.loop import Loop
 from agent.mcp.manager import Manager
-from agent.mcp.session import servers_of
+from agent.mcp.session import Elicit, SessionServers
 from agent.messages import Segment, System
 from agent.plan import plan_tool
-from agent.policy import Approval, Decision, Grants, Policy, SandboxMode, parse_rule
+from agent.policy import Approval, Grants, Policy, SandboxMode
 from agent.recall import recall_tool
 from agent.session.files import Saver
 from agent.session.index import Index
+from agent.session.owed import Owed
 from agent.session.presence import Presence, notice
 from agent.session.remind import reminders
 from agent.session.resume import Earlier
@@ -105,6 +107,7 @@ class Session:
         profile: Profile = "small",
         folders: Folders | None = None,
         hooks: tuple[Hook, ...] = (),
+        elicit: Elicit | None = None,
     ):
         self.engine = engine
         self.workspace = workspace
@@ -116,13 +119,14 @@ class Session:
         self.plan = plan
         self.earlier = earlier
         self.profile = profile
-        self.servers: Manager | None = None  # MCP servers, where `folders` say which
-        self._folders = folders
         self._hooks = hooks
         self._web = Web()
+        past = earlier.events if earlier else ()
+        self._mcp = SessionServers(folders, workspace.root, self._web, self.emit, past, elicit)
         self._maps = maps
         self._index: Index | None = None
         self.ledger = Ledger.of(earlier.events if earlier else ())
+        self._owed = Owed(earlier.events if earlier else ())
         self._exchange: Exchange | None = None
         self._window: Window | None = None
         state = log.folder.parent.parent if log.folder else None
@@ -138,6 +142,8 @@ class Session:
         """
         self.log.append(event, sync=type(event).__name__ in ("TaskGiven", "CallMade"))
         self.ledger.take(event)
+        self._mcp.take(event)
+        self._owed.take(event)
         if isinstance(event, Folded):
             self.workspace.hide()  # what was folded has to be shown again
         self.consumer.show(event)
@@ -170,7 +176,7 @@ class Session:
         )  # fmt: skip
         if self._presence and (text := notice(self._presence.others())):
             self.emit(Notice(text))
-        self._start_servers(found)
+        self._mcp.start(found, info.n_ctx)
         self._dispatcher = self._make_dispatcher(found)
         dialect = choose_dialect(
             info.chat_template, blocks=True, family=family, bos=info.bos, eos=info.eos
@@ -201,44 +207,36 @@ class Session:
         """End all that belongs to this session; the engine stays, and may serve another one."""
         if self._presence:
             self._presence.leave()
-        if self.servers:
-            await self.servers.close()
+        await self._mcp.close()
         if self._index:
             self._index.close()
             self._index = None
 
-    def _start_servers(self, sandbox: Sandbox) -> None:
-        """Begin to connect to the MCP servers that are configured; nothing waits for them."""
-        if self._folders is None:
-            return
-        self.servers = servers_of(
-            self._folders, self.workspace.root, sandbox, lambda text: self.emit(Notice(text))
-        )
-        self.servers.start()
+    @property
+    def servers(self) -> Manager | None:
+        """MCP servers, where `folders` say which."""
+        return self._mcp.manager
 
     def _make_dispatcher(self, sandbox: Sandbox) -> Dispatcher:
         info = self.engine.info
-        tools = fixed_tools(self.profile, self.workspace.root, info.model, self._web)
+        tools = fixed_tools(self.profile, self.workspace.root, info.model, self._web, self._mcp.off)
         if self.profile == "full":
             tools += (
                 plan_tool(lambda: self.ledger.plan, self.emit),
                 delegate_tool(self._parent),
             )
-        policy = replace(self.policy, can_ask=self.ask is not None)
-        if self.servers is not None:
-            allowed = [parse_rule(text, Decision.ALLOW) for text in self.servers.allowed()]
-            policy = replace(policy, rules=(*policy.rules, *allowed))
-            tools += self.servers.tools(
-                info.n_ctx,
-                lambda tool: made.declare(tool),
-                lambda name: made.tool(name) is not None,
-            )
+        rules = (*self.policy.rules, *self._mcp.rules())
+        policy = replace(self.policy, can_ask=self.ask is not None, rules=rules)
+        tools += self._mcp.tools(tools)
         context = ToolContext(self.workspace, sandbox, OutputStore(self.log.output))
         ask = telling(self.ask or approval.nobody, self.emit)
         hooks = Hooks(
             self._hooks, self.log.id, self.workspace.root, lambda text: self.emit(Notice(text))
         )
         made = Dispatcher(tools, context, policy, ask, grants=self.grants, hooks=hooks)
+        self._mcp.serve(made)
+        if self.ledger.folds:
+            made.declare(recall_tool(self._open_index))  # a fold of before has told of it
         return made
 
     @property
@@ -269,10 +267,20 @@ class Session:
             return "nothing can be folded yet"
         return f"folded: {before:,} tokens to {self.ledger.used:,}"
 
-    async def prepare(self) -> None:
-        """Evaluate the fixed prompt, while the user is still typing."""
-        assert self._exchange is not None, "start() comes first"
+    async def prepare(
+        self, job: Job | None = None, go_on: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Evaluate the fixed prompt while the user is typing, and behind it what the prompt of
+        `job` begins with, whose task is the beginning of a draft; as long as `go_on` says so."""
+        assert self._exchange is not None and self._window is not None, "start() comes first"
         await self._exchange.prepare()
+        if job is None or not job.task or not go_on():
+            return
+        assert self._dispatcher is not None
+        loop = Loop(self._exchange, self._dispatcher, self._window, self.emit)
+        if text := await self._briefing(loop).foresee(job):
+            most = self._window.room() - self._window.wanted
+            await self._exchange.read_ahead(text, most, go_on)
 
     async def do(self, job: Job) -> TurnEnded:
         """Run one task to its end; never raises for what the model does."""
@@ -280,6 +288,9 @@ class Session:
         assert self._dispatcher is not None
         loop = Loop(self._exchange, self._dispatcher, self._window, self.emit)
         loop.runner.saver = self._saver
+        for event in self._owed.unknown():
+            self.emit(event)
+        loop.owed = self._owed.outputs()
         done = Progress()
         stop = "interrupted"
         try:
@@ -298,7 +309,9 @@ class Session:
 
     def _briefing(self, loop: Loop) -> Briefing:
         n_ctx = self.engine.info.n_ctx
-        return Briefing(loop.runner, n_ctx, self._count, self.emit, self._maps, self._remind)
+        return Briefing(
+            loop.runner, n_ctx, self._count, self.emit, self._maps, self._remind, self._mcp.brought
+        )
 
     def _open_index(self) -> Index:
         if self._index is None:
@@ -318,7 +331,8 @@ class Session:
         """Let the model call recall from now on, and how it is told."""
         assert self._dispatcher is not None
         tool = self._dispatcher.declare(recall_tool(self._open_index))
-        return f" Tool {tool.name}(query): {tool.description}"
+        again = self._mcp.told_again()
+        return f" Tool {tool.name}(query): {tool.description}{again}"
 
     def _count(self, text: str) -> int:
         return len(self.engine.tokenize([Segment(text)]))

@@ -32,8 +32,10 @@ class Attempts:
     async def others(self, task: Task, done: Progress, first: Attempt, ask: Ask) -> Attempt:
         """Try the next likely answers in place of `first`, from those that failed least.
 
-        The first that passes, or the best.
+        The first that passes, or the best. None is tried where a person is asked about each.
         """
+        if any(self.runner.asks(call) for call in first.reply.calls):
+            return first
         search, attempt, best = Search(), first, first
         on_disk: Attempt | None = first
         seen = {signature(first.reply)}

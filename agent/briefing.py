@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,13 +30,19 @@ MAP_SECONDS = 5.0  # longer than this a map is not waited for
 _AT = re.compile(r"(?<![\w@])@([\w./-]*\w)")
 
 
+async def nothing(_message: str) -> str:
+    """A message that needs nothing beside its words."""
+    return ""
+
+
 @dataclass(frozen=True)
 class Briefing:
     """What every task of a session is prepared with.
 
     `count` gives the tokens of a text; `maps` is the file that keeps what is known of the
     project's code, None for no map. `remind` brings back, in at most so many characters, what was
-    folded and bears on a message.
+    folded and bears on a message; `bring` says what a message needs beside its words: tools that
+    can be called now, what it names of servers.
     """
 
     runner: Runner
@@ -45,6 +51,7 @@ class Briefing:
     emit: Callable[[Event], None]
     maps: Path | None = None
     remind: Callable[[str, int], str] = lambda _message, _chars: ""
+    bring: Callable[[str], Awaitable[str]] = nothing
 
     @property
     def workspace(self) -> Workspace:
@@ -68,24 +75,13 @@ class Briefing:
         """
         failure = await self._failure(job.check)
         files = await list_files(self.workspace.root)
-        attached = self._attached(job)
-        shown = self._shown(job, attached, files, failure)
+        shown = self._shown(job, self._attached(job), files, failure)
         # A small model is told, and made, to act first; a large one knows.
         act_first = job.tries > 1 and (bool(failure) or not is_question(job.task))
-        words = within(job.task, self.n_ctx // TASK_SHARE, self.count, "")
-        chars = int(self.n_ctx // REMINDER_SHARE * CHARS_PER_TOKEN)
-        folded = await asyncio.to_thread(self.remind, job.task, chars)
-        prompt = task_text(
-            words,
-            files=files,
-            shown=shown,
-            check=job.check,
-            # A small model that sees the failure first recites it.
-            failure="" if job.tries > 1 else failure,
-            note=prompt_text("act") if act_first else "",
-            outline=await self._outline(job, files, shown),
-            folded=folded,
-        )
+        note = prompt_text("act") if act_first else ""
+        prompt = await self._prompt(job, files, shown, failure, note)
+        if brought := await self.bring(job.task):
+            prompt = f"{prompt}\n\n{brought}"
         if not told:
             self.emit(TaskGiven(job.task, tuple(item.path for item in shown)))
         return Task(
@@ -99,6 +95,42 @@ class Briefing:
             tries=job.tries,
             attempts=job.attempts,
             schema=job.schema,
+        )
+
+    async def foresee(self, job: Job) -> str:
+        """What the prompt of a task will begin with that begins as this one; '' if unknown.
+
+        Nothing is run, told or remembered. Only a guess: what a check will say is taken as nothing.
+        """
+        look = Briefing(
+            self.runner.elsewhere(self.workspace.twin()), self.n_ctx, self.count,
+            lambda _event: None, self.maps, self.remind,
+        )  # fmt: skip
+        files = await list_files(look.workspace.root)
+        if job.whole == "yes" or (job.whole == "auto" and is_whole_project(job.task, files)):
+            return ""
+        try:
+            shown = look._shown(job, look._attached(job), files, "")
+        except UsageError:
+            return ""
+        return await look._prompt(job, files, shown, "", "")
+
+    async def _prompt(
+        self, job: Job, files: Sequence[str], shown: Sequence[Shown], failure: str, note: str
+    ) -> str:
+        words = within(job.task, self.n_ctx // TASK_SHARE, self.count, "")
+        chars = int(self.n_ctx // REMINDER_SHARE * CHARS_PER_TOKEN)
+        folded = await asyncio.to_thread(self.remind, job.task, chars)
+        return task_text(
+            words,
+            files=files,
+            shown=shown,
+            check=job.check,
+            # A small model that sees the failure first recites it.
+            failure="" if job.tries > 1 else failure,
+            note=note,
+            outline=await self._outline(job, files, shown),
+            folded=folded,
         )
 
     async def _failure(self, check: str) -> str:
@@ -148,13 +180,13 @@ class Briefing:
         """The definitions of these files, as many as fit; their bare names where none are known."""
         if self.maps is None:
             return "\n".join(paths)
+        from tools.cachefile import CacheFailed
         from tools.code.project import outline_of
-        from tools.code.store import StoreFailed
         from tools.ripgrep import SearchFailed
 
         try:
             return outline_of(self.workspace.root, self.maps, chars, paths)
-        except (StoreFailed, SearchFailed, OSError):
+        except (CacheFailed, SearchFailed, OSError):
             return "\n".join(paths)
 
     async def _outline(self, job: Job, files: Sequence[str], shown: Sequence[Shown]) -> str:
@@ -164,15 +196,15 @@ class Briefing:
             return ""
         if len(shown) >= len(files):
             return ""
+        from tools.cachefile import CacheFailed
         from tools.code.project import outline_of
-        from tools.code.store import StoreFailed
         from tools.ripgrep import SearchFailed
 
         chars = int(tokens * CHARS_PER_TOKEN)
         work = asyncio.to_thread(outline_of, self.workspace.root, self.maps, chars)
         try:
             return await asyncio.wait_for(work, MAP_SECONDS)
-        except (TimeoutError, StoreFailed, SearchFailed, OSError):
+        except (TimeoutError, CacheFailed, SearchFailed, OSError):
             return ""
 
 

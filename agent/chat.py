@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from agent import approval
 from agent.asking import as_answer, as_question, trust_question
 from agent.commands.base import Command
+from agent.commands.prompts import prompt_commands
 from agent.errors import UsageError
-from agent.events import Event, Notice, TurnEnded
+from agent.events import Event, Notice, SessionTitled, TurnEnded
 from agent.terms import Loaded, Setup, Terms, Totals
 from agent.ui.repl.host import Decision, Message, News, Question
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from agent.app import Session
     from agent.config import Folders
     from agent.hooks import Hooks
+    from agent.job import Job
     from agent.policy import Approval
     from agent.session.resume import Earlier
     from agent.session.stats import Prices
@@ -65,6 +67,7 @@ class Chat:
     def show(self, event: Event) -> None:
         """One event of the session."""
         self.totals.take(event)
+        self._titled = self._titled or isinstance(event, SessionTitled)
         self._show(event)
 
     async def start(self) -> None:
@@ -103,19 +106,24 @@ class Chat:
 
     async def do(self, message: Message) -> TurnEnded:
         """One turn. Raises IngleError."""
-        from agent.app import Job
+        session, _ = self._ready()
+        text = await asyncio.to_thread(self._text, message)
+        self._notes = []
+        ended = await session.do(self._job(text, message))
+        about = {"stop": ended.stop, "changed": list(ended.changed)}
+        await self._hooks().run("turn_end", about)
+        return ended
+
+    def _job(self, text: str, message: Message) -> Job:
         from agent.config import Limits
+        from agent.job import Job
 
         session, loaded = self._ready()
-        text = await asyncio.to_thread(self._text, message)
         job = Job(
             text, session.workspace, message.files, self.check_command, Limits(turns=0),
             loaded.sampling, tries=loaded.tries,
         )  # fmt: skip
-        ended = await session.do(job)
-        about = {"stop": ended.stop, "changed": list(ended.changed)}
-        await self._hooks().run("turn_end", about)
-        return ended
+        return self.setup.shape(job)
 
     def _hooks(self) -> Hooks:
         from agent.hooks import Hooks
@@ -129,13 +137,13 @@ class Chat:
     async def give_title(self) -> None:
         """Once a session, when nothing else is to be done."""
         if self.session is not None and not self._titled:
-            self._titled = True
             await self.session.give_title()
 
-    async def prepare(self, _draft: str) -> None:
-        """Let what is certain of the next prompt be read already."""
+    async def prepare(self, draft: Message, go_on: Callable[[], bool]) -> None:
+        """Let what is certain of the next prompt be read already, as long as `go_on` says so."""
         if self.session is not None:
-            await self.session.prepare()
+            text = self._text(draft) if draft.text else ""
+            await self.session.prepare(self._job(text, draft), go_on)
 
     def note(self, command: str, output: str, exit_code: int) -> None:
         """The model sees with the next message what a command of the user printed."""
@@ -150,8 +158,7 @@ class Chat:
         for paste in message.pastes:
             shown = store.cut(paste.text, "paste")
             text = f"{text}\n\n{paste.label}:\n```\n{shown}\n```"
-        notes, self._notes = self._notes, []
-        return "\n\n".join([*notes, text])
+        return "\n\n".join([*self._notes, text])
 
     def _earlier(self, name: str) -> Earlier | None:
         from agent.session.resume import last_in, load_earlier
@@ -187,8 +194,9 @@ class Chat:
             maps=store_file(folders.cache, workspace.root) if folders else None,
             policy=before.policy if before else terms.policy, grants=terms.grants,
             profile="small" if loaded.tries > 1 else "full", folders=folders, hooks=terms.hooks,
+            elicit=self._elicit,
         )  # fmt: skip
-        await session.start(sandbox="auto")
+        await session.start(sandbox="auto", family=self.setup.family)
         self.session = session
         self._titled = bool(earlier and earlier.title)
 
@@ -213,6 +221,14 @@ class Chat:
         """Let the user decide about a call."""
         return as_answer(await self._ask(as_question(asked)))
 
+    async def _elicit(
+        self, server: str, message: str, schema: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        """Let the user answer what an MCP server wants to know."""
+        from agent.form import fill_in
+
+        return await fill_in(server, message, schema, self._ask)
+
     @property
     def mode(self) -> str:
         """The approval mode; '' while there is no session."""
@@ -233,7 +249,10 @@ class Chat:
 
     @property
     def commands(self) -> Sequence[Command]:
-        return self.setup.commands()
+        manager = self.session.servers if self.session else None
+        if manager is None:
+            return self.setup.commands()
+        return [*self.setup.commands(), *prompt_commands(manager)]
 
     @property
     def model(self) -> str:

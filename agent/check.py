@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, replace
 
 from agent.errors import PermissionDenied
+from agent.events import Place
+from agent.places import places
 from tools.base import ToolContext
 from tools.sandbox.base import SandboxUnavailable
 from tools.shell import run_command
@@ -25,7 +27,10 @@ READ_CHARS = 400_000
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check said: `failure` is cut to what failed, `failures` counts the failed tests."""
+    """What a check said: `failure` is cut to what failed, `failures` counts the failed tests.
+
+    `places` are the lines of the workspace where it failed, as far as the output names them.
+    """
 
     command: str
     passed: bool
@@ -33,6 +38,7 @@ class CheckResult:
     failure: str
     seconds: float
     failures: int = 0
+    places: tuple[Place, ...] = ()
 
 
 async def run_check(
@@ -57,7 +63,8 @@ async def run_check(
     if outcome.stopped:
         failure = f"stopped: {outcome.stopped}\n{failure}".rstrip()
     count = 0 if passed else count_failures(outcome.text)
-    return CheckResult(command, passed, outcome.exit_code, failure, outcome.seconds, count)
+    found = () if passed else places(outcome.text, context.workspace.root)
+    return CheckResult(command, passed, outcome.exit_code, failure, outcome.seconds, count, found)
 
 
 def core(output: str, most_chars: int = MOST_CHARS) -> str:

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from agent.errors import ConfigError
 
+# In place of a home folder where there is none: nobody can make it, so that nothing is kept.
+NO_HOME = Path("/proc/no-home")
+
 
 @dataclass(frozen=True)
 class Folders:
-    """Folders of this user; none of them has to exist."""
+    """Folders of this user; none of them has to exist, or can be made below NO_HOME."""
 
     config: Path
     cache: Path
@@ -26,11 +29,7 @@ class Folders:
 
     @classmethod
     def from_env(cls) -> Folders:
-        """XDG folders; ``INGLE_MODELS`` moves the models.
-
-        Raises:
-            ConfigError: there is no home folder and no variable in its place.
-        """
+        """XDG folders; ``INGLE_MODELS`` moves the models."""
         cache = _xdg("XDG_CACHE_HOME", ".cache")
         models = os.environ.get("INGLE_MODELS")
         return cls(
@@ -46,9 +45,10 @@ def _xdg(variable: str, below_home: str) -> Path:
     if base.startswith("/"):
         return Path(base) / "ingle"
     try:
-        return Path.home() / below_home / "ingle"
-    except RuntimeError as error:
-        raise ConfigError(f"there is no home folder: set HOME or {variable}") from error
+        home = Path.home()
+    except RuntimeError:
+        home = NO_HOME
+    return home / below_home / "ingle"
 
 
 def is_offline() -> bool:

@@ -81,6 +81,10 @@ class Conversation:
         self._model = setup.model
         self._working: asyncio.Task[None] | None = None
         self._aside: asyncio.Task[None] | None = None
+        self._draft: Message | None = None  # what is to be read ahead next
+        self._is_unnamed = False
+        self._is_naming = False
+        self._is_awaited = False  # somebody waits for the end of the aside
         self._in_tool = False
         self._closing = False
         self._asked: set[Future[Decision]] = set()
@@ -93,7 +97,7 @@ class Conversation:
 
     @property
     def commands(self) -> Sequence[CommandInfo]:
-        return [CommandInfo(c.name, c.argument, c.help) for c in self._setup.commands()]
+        return [CommandInfo(c.name, c.argument, c.help) for c in self._chat.commands]
 
     def start(self, screen: Screen) -> None:
         self._screen = screen
@@ -117,8 +121,8 @@ class Conversation:
     def interrupt(self) -> None:
         self._post(self._interrupt)
 
-    def prepare(self, text: str) -> None:
-        self._post(lambda: self._begin_aside(self._chat.prepare, text))
+    def prepare(self, draft: Message) -> None:
+        self._post(lambda: self._foresee(draft))
 
     def next_mode(self) -> None:
         self._post(self._next_mode)
@@ -148,6 +152,7 @@ class Conversation:
             await self._guarded(self._chat.start)
             self._state = "ready" if self._chat.session else "failed"
             self._changed()
+            self._foresee(Message(""))
             while not self._closing:
                 await self._wake.wait()
                 self._wake.clear()
@@ -163,7 +168,6 @@ class Conversation:
                 item = self._queue.popleft() if self._queue else None
             if item is None:
                 return
-            await self._end_aside()
             self._state = "working"
             self._changed()
             self._working = asyncio.create_task(self._do(item))
@@ -171,15 +175,21 @@ class Conversation:
             self._working, self._in_tool = None, False
             self._state = "ready" if self._chat.session else "failed"
             self._changed()
-        if not self._closing:
-            self._begin_aside(self._chat.give_title)
+        self._is_unnamed = True
+        self._foresee(self._draft or Message(""))
 
     async def _do(self, item: Item) -> None:
+        message = item.message
+        if message is not None:
+            self._show(Began(message))
+        try:
+            await self._end_aside()
+        except asyncio.CancelledError:
+            self._show(Said("stopped", "note"))
+            return
         if item.command is not None:
             await self._run_command(item.command, item.argument)
-        elif item.message is not None:
-            message = item.message
-            self._show(Began(message))
+        elif message is not None:
             await self._guarded(lambda: self._chat.do(message))
 
     async def _run_command(self, command: Command, argument: str) -> None:
@@ -195,7 +205,7 @@ class Conversation:
         try:
             return await work()
         except IngleError as error:
-            self._show(Said(str(error), "error"))
+            self._show(Said(str(error), "error", int(error.exit_code)))
         except (InterruptedError, asyncio.CancelledError):
             if not self._closing:
                 self._show(Said("stopped", "note"))
@@ -235,9 +245,9 @@ class Conversation:
         self._changed()
 
     def _command(self, name: str, argument: str) -> None:
-        command = find(self._setup.commands(), name)
+        command = find(self._chat.commands, name)
         if command is None:
-            self._show(Said(unknown(self._setup.commands(), name), "error"))
+            self._show(Said(unknown(self._chat.commands, name), "error"))
             self._changed()
         elif command.waits:
             self._enqueue(Item(command=command, argument=argument), now=False)
@@ -254,26 +264,52 @@ class Conversation:
             working.cancel()
             return
         self._chat.interrupt_engine()
+        if self._aside is not None:  # it waits for the aside
+            working.cancel()
+            return
         asyncio.get_running_loop().call_later(PATIENCE_S, self._cut_off, working)
 
     def _cut_off(self, working: asyncio.Task[None]) -> None:
         if self._working is working:
             working.cancel()
 
-    def _begin_aside(self, work: Callable[..., Awaitable[None]], *arguments: str) -> None:
-        """Something for the time in which nobody waits; the next message ends it."""
-        if self._state == "ready" and not self._queue and (not self._aside or self._aside.done()):
-            self._aside = asyncio.ensure_future(self._quietly(work, *arguments))
+    def _foresee(self, draft: Message) -> None:
+        """Read this ahead in the time in which nobody waits; the next message ends it."""
+        self._draft = draft
+        if self._is_naming:
+            self._chat.interrupt_engine()
+        is_free = self._aside is None or self._aside.done()
+        if self._state == "ready" and not self._queue and not self._closing and is_free:
+            self._is_awaited = False
+            self._aside = asyncio.ensure_future(self._idle())
 
-    async def _quietly(self, work: Callable[..., Awaitable[None]], *arguments: str) -> None:
+    async def _idle(self) -> None:
+        """The newest draft is read ahead, and then the session gets its name."""
         with suppress(IngleError, InterruptedError):
-            await work(*arguments)
+            while not self._is_awaited and not self._closing:
+                draft, self._draft = self._draft, None
+                if draft is not None:
+                    await self._chat.prepare(draft, self._has_time)
+                elif self._is_unnamed:
+                    self._is_naming = True
+                    await self._chat.give_title()
+                    self._is_unnamed = self._draft is not None  # that was in the way
+                    self._is_naming = False
+                else:
+                    return
+
+    def _has_time(self) -> bool:
+        return self._draft is None and not self._is_awaited and not self._closing
 
     async def _end_aside(self) -> None:
-        aside, self._aside = self._aside, None
-        if aside is not None and not aside.done():
+        """Wait until nothing goes on beside; of what is read ahead that is one step at most."""
+        if self._aside is None:
+            return
+        self._is_awaited = True
+        if self._is_naming:
             self._chat.interrupt_engine()
-            await asyncio.wait([aside])
+        await asyncio.wait([self._aside])
+        self._aside, self._is_naming = None, False
 
     def _next_mode(self) -> None:
         with suppress(IngleError):
@@ -282,8 +318,9 @@ class Conversation:
 
     def _end(self) -> None:
         self._answer_nothing()
-        if self._working is not None:
-            self._working.cancel()
+        for task in (self._working, self._aside):
+            if task is not None:
+                task.cancel()
         self._wake.set()
 
     def _answer_nothing(self) -> None:

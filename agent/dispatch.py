@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -21,6 +23,8 @@ from tools.existing import existing_paths, text_at
 from tools.sandbox.off import Off
 from tools.workspace import PathRefused, Workspace
 
+# Behind each refusal, for the model.
+ADVICE = "Do not try it again: go on without it, or say what you need."
 # They act on the session as a whole: not in a copy of the folder, and not in a sub-task.
 SESSION_TOOLS = frozenset({"plan", "delegate"})
 
@@ -171,10 +175,13 @@ class Dispatcher:
 def telling(ask: Ask, emit: Callable[[Event], None]) -> Ask:
     """`ask`, with an event before it and one behind it."""
 
+    ids = (f"ask{number}" for number in itertools.count(1))
+
     async def asking(asked: Question) -> Answer:
-        emit(ApprovalAsked(**asdict(asked)))
+        emit(ApprovalAsked(**asdict(asked), id=next(ids)))
+        since = time.monotonic()
         answer = await ask(asked)
-        emit(ApprovalGiven(answer.kind, answer.reason))
+        emit(ApprovalGiven(answer.kind, answer.reason, time.monotonic() - since))
         if answer.kind == "always" and not asked.pattern:
             emit(Notice("this cannot be allowed for good: it was allowed once"))
         return answer
@@ -201,10 +208,7 @@ def question(call: ToolCall, verdict: Verdict, diff: str, folder: str) -> Questi
 def refusal(tool: str, verdict: Verdict) -> str:
     """Why a call was not run, for the model: with the rule, and what not to try."""
     rule = f" (rule: {verdict.rule})" if verdict.rule else ""
-    return (
-        f"{tool} was not run: {verdict.why}{rule}. "
-        "Do not try it again: go on without it, or say what you need."
-    )
+    return f"{tool} was not run: {verdict.why}{rule}. {ADVICE}"
 
 
 def touched(workspace: Workspace, path: str) -> tuple[str, ...]:

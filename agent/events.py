@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from agent.forms import fits
 from agent.messages import Usage
 
 SCHEMA = 1
+LATEST = 250_000_000_000.0  # seconds since 1970: the last year that a calendar has
 
 Part = tuple[str, str, int]
 """What kind of thing some tokens are (see agent.context.ledger), which one (the id of a call or a
 handle, '' where it has none), and how many."""
+
+Place = tuple[str, int, str]
+"""A file of the workspace, a line of it counted from 1, and what is wrong there."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class TaskGiven:
 class WorkProgress:
     """A stage that has a length: 'download' (bytes), 'load' (per mille) or 'prefill' (tokens).
 
+    Any other stage is a call that an MCP server tells of, in the server's words; `total` may be 0.
     In the stage 'attempts' `done` counts the tokens of all answers that are written at once, and
     `total` those answers.
     """
@@ -96,8 +102,23 @@ class CallMade:
 
 
 @dataclass(frozen=True)
+class ToolsDeclared:
+    """From now on these tools can be called: the hash of each declaration by the tool's name.
+
+    `in_prompt`: they stand in the fixed prompt (only those of MCP servers are told here); the
+    others in the message that follows.
+    """
+
+    tools: dict[str, str]
+    in_prompt: bool = False
+
+
+@dataclass(frozen=True)
 class ApprovalAsked:
-    """A person is asked whether a call may run; the fields are those of approval.Question."""
+    """A person is asked whether a call may run; the fields are those of approval.Question.
+
+    `id` names the question in an answer that comes from another program.
+    """
 
     tool: str
     headline: str
@@ -107,14 +128,19 @@ class ApprovalAsked:
     why: str = ""
     rule: str = ""
     pattern: str = ""
+    id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
 class ApprovalGiven:
-    """The answer: 'once', 'session', 'always' or 'no', and what the person said to a no."""
+    """The answer: 'once', 'session', 'always' or 'no', and what the person said to a no.
+
+    `seconds` is how long it took them.
+    """
 
     kind: str
     reason: str = ""
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -252,13 +278,17 @@ class CheckStarted:
 
 @dataclass(frozen=True)
 class CheckEnded:
-    """`text` is the output cut to what failed."""
+    """`text` is the output cut to what failed.
+
+    `places` are the lines that it names: path in the workspace, line from 1, message.
+    """
 
     command: str
     passed: bool
     exit_code: int | None
     text: str
     seconds: float
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -294,6 +324,7 @@ Event = (
     | ThinkingDelta
     | CallDelta
     | CallMade
+    | ToolsDeclared
     | ApprovalAsked
     | ApprovalGiven
     | CallReturned
@@ -315,7 +346,7 @@ Event = (
 # Shown while it happens and worth nothing afterwards.
 TRANSIENT = (WorkProgress,)
 # Kept for a session that goes on, and of no use to whoever looks on.
-INTERNAL = (LogSet, FilesSaved, SessionTitled)
+INTERNAL = (LogSet, FilesSaved, SessionTitled, ToolsDeclared)
 
 
 def type_name(kind: type[Any]) -> str:
@@ -331,20 +362,32 @@ def to_json(event: Event) -> dict[str, Any]:
 
 
 def from_json(data: dict[str, Any]) -> Event | None:
-    """The event that `data` describes; None for a type or a form of a later version."""
+    """The event that `data` describes; None for a type or a form of a later version, or a broken
+    one."""
     kind = KINDS.get(str(data.get("type")))
     if kind is None:
         return None
-    known = {f.name for f in dataclasses.fields(kind)}
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known}
-    usage = data.get("usage")
-    if isinstance(usage, dict):
-        names = {f.name for f in dataclasses.fields(Usage)}
-        values["usage"] = Usage(**{k: v for k, v in usage.items() if k in names})
-    if "parts" in values:
-        values["parts"] = tuple(tuple(part) for part in values["parts"])
+    forms = {f.name: str(f.type) for f in dataclasses.fields(kind)}
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in forms}
+    for name in values.keys() & {"parts", "places"}:
+        if isinstance(values[name], tuple):
+            values[name] = tuple(tuple(p) if isinstance(p, list) else p for p in values[name])
+    if "usage" in forms:
+        values["usage"] = _usage(data.get("usage"))
+    if not all(fits(value, forms[name]) for name, value in values.items()):
+        return None
+    if kind is SessionStarted and not 0 <= values.get("time", 0) < LATEST:
+        values["time"] = 0.0  # no date
     try:
         event: Event = kind(**values)
     except TypeError:
         return None
     return event
+
+
+def _usage(data: Any) -> Usage | None:
+    if not isinstance(data, dict):
+        return None
+    forms = {f.name: str(f.type) for f in dataclasses.fields(Usage)}
+    values = {name: value for name, value in data.items() if name in forms}
+    return Usage(**values) if all(fits(v, forms[name]) for name, v in values.items()) else None

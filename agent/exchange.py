@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from agent.context.ledger import Stretch
 from agent.dialects.base import Dialect, TurnParser
 from agent.dialects.structured import answer_parser
+from agent.engine.ahead import Ahead, same_beginning
 from agent.engine.base import Engine, Finished, Piece, Progress, Request
 from agent.events import Event, LogSet, ModelReplied, Part, WorkProgress
 from agent.messages import Message, Segment, System, ToolOutput, ToolSpec, Usage, User
@@ -48,10 +49,11 @@ class Exchange:
         late: Callable[[], Sequence[ToolSpec]] = lambda: (),
         front: int = 0,
     ):
-        self._engine = engine
+        self._engine = Ahead(engine)
         self._dialect = dialect
         self._system = system
-        self._emit = emit
+        self._told = len(tokens)  # so many tokens of the log are known to who reads the events
+        self._emit = self._telling(emit)
         self._late = late
         self._front = front or len(engine.tokenize(dialect.front(system)))
         self._ends = frozenset(token for text in dialect.end_tokens for token in self._token(text))
@@ -90,7 +92,9 @@ class Exchange:
         return self._engine.info.n_ctx - used
 
     async def prepare(self) -> None:
-        """Evaluate the fixed prompt if nothing was said yet."""
+        """Evaluate the fixed prompt if nothing was said yet, or what an earlier session left."""
+        if self._carried:
+            await self._engine.read(self._carried, self._front, lambda: True)
         if self._engine.log or self._carried:
             return
         tokens = self._engine.tokenize(self._dialect.front(self._system))
@@ -101,6 +105,19 @@ class Exchange:
             async for chunk in chunks:
                 if isinstance(chunk, Progress):
                     self._emit(WorkProgress(chunk.stage, chunk.done, chunk.total))
+
+    async def read_ahead(self, text: str, most: int, go_on: Callable[[], bool]) -> None:
+        """Evaluate what the user's next message begins with, if it begins with `text`.
+
+        `most` tokens of it, and as long as `go_on` says so. The conversation stays as it is.
+        """
+        parts = self._parts
+        # What two endings have in common stands before the end of the message.
+        one, other = (self.delta([User(text + end)]) for end in ("", " a"))
+        self._parts = parts
+        certain = one[: same_beginning(one, other)]
+        if len(certain) - self.counted <= most:
+            await self._engine.read(certain, self._front, go_on)
 
     def delta(self, messages: Sequence[Message]) -> list[int]:
         """The tokens that `messages` would add to the log, generation prompt included."""
@@ -169,9 +186,21 @@ class Exchange:
 
     def _put(self, start: int, delta: Sequence[int]) -> None:
         """Tell what of `delta` is new in the log: it goes to the engine now."""
+        if self._told < start:
+            # A reply that was cut off hard: its tokens stay, and nobody has told of them.
+            cut_off = tuple(self._engine.log[self._told : start])
+            self._emit(LogSet(self._told, cut_off, parts=(("text", "", len(cut_off)),), reply=True))
         carried = len(self._carried)
         self._emit(LogSet(start + carried, tuple(delta[carried:]), parts=self._parts))
         self._carried, self._parts = [], ()
+
+    def _telling(self, emit: Callable[[Event], None]) -> Callable[[Event], None]:
+        def tell(event: Event) -> None:
+            if isinstance(event, LogSet | ModelReplied):
+                self._told = event.start + len(event.tokens)
+            emit(event)
+
+        return tell
 
     async def branch(self, reply: Reply, kept: Sequence[Piece], token: int, ask: Ask) -> Reply:
         """Another message in place of `reply`: begin with `kept` and `token`, then go on."""

@@ -52,6 +52,7 @@ class Loop:
         self.emit = emit
         self.runner = Runner(dispatcher, self._budget, emit)
         self.attempts = Attempts(exchange, self.runner)
+        self.owed: Sequence[Message] = ()  # results of an earlier turn that was cut off
 
     def _budget(self, delta: Sequence[int] = ()) -> Budget:
         """What is left of the window behind `delta`."""
@@ -60,7 +61,7 @@ class Loop:
     async def run(self, task: Task, done: Progress) -> str:
         """Why it stopped (see :class:`agent.events.TurnEnded`); `done` keeps what was done."""
         done.failing = task.failing
-        delta = await self.window.delta([User(task.prompt, task.source)])
+        delta = await self.window.delta([*self.owed, User(task.prompt, task.source)])
         while True:
             stop = exceeded(task.limits, done)
             if stop or not fits(self._budget(delta)):

@@ -53,6 +53,9 @@ class Repair:
             self.runner.workspace.begin()
             if await self._write(task, words, path, result, tried[path], done):
                 return "interrupted"
+            if done.denied:
+                stop = "denied"
+                break
             after = await self.runner.check(task.check)
             if after.failures > result.failures:
                 restored = self.runner.workspace.restore()

@@ -9,9 +9,10 @@ from typing import Protocol
 
 from agent.check import CheckResult, run_check
 from agent.context.budget import Budget
-from agent.dispatch import Dispatcher
+from agent.dispatch import ADVICE, Dispatcher
 from agent.events import CallMade, CallReturned, CheckEnded, CheckStarted, Event
 from agent.messages import Message, ToolCall, ToolOutput
+from agent.policy import Decision
 from agent.turn import Progress
 from tools.base import ToolContext
 from tools.workspace import Workspace
@@ -66,9 +67,19 @@ class Runner:
             self._check_context[command] = await self.dispatcher.context_of_check(command)
         result = await run_check(command, self._check_context[command], CHECK_S, most_chars)
         self.emit(
-            CheckEnded(command, result.passed, result.exit_code, result.failure, result.seconds)
-        )
+            CheckEnded(
+                command, result.passed, result.exit_code, result.failure, result.seconds,
+                result.places,
+            )
+        )  # fmt: skip
         return result
+
+    def asks(self, call: ToolCall) -> bool:
+        """Whether a person would be asked about the call, or it would be refused."""
+        tool = self.dispatcher.tool(call.name)
+        return (
+            tool is not None and self.dispatcher.decide(call, tool).decision is not Decision.ALLOW
+        )
 
     async def calls(self, calls: Sequence[ToolCall], done: Progress) -> list[Message]:
         """Run all of a message's calls: what they brought back."""
@@ -91,7 +102,8 @@ class Runner:
             )
         )  # fmt: skip
         done.tool_calls += 1
-        done.denied = done.denied or denied
+        if denied and not done.denied:
+            done.denied = result.text.removesuffix(ADVICE).strip()
         done.changes += result.changed
         if result.changed:
             # After a change the same call is a new question, but not to the policy.

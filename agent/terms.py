@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agent.config import Folders
     from agent.engine.base import Engine, Sampling
     from agent.hooks import Hook
+    from agent.job import Job
     from agent.policy import Grants, Policy
     from agent.session.stats import Prices
 
@@ -65,7 +66,8 @@ class Setup:
     `terms` runs on a thread; it gets the user's decision about the folder's own configuration, or
     None. `state` is None where no session is kept. `resume` is the id of a session, or 'here' for
     the last one in the folder. `commands` are those that this user has, `folders` where their
-    MCP servers are configured and indexes are kept; None for neither.
+    MCP servers are configured and indexes are kept; None for neither. `shape` makes each message's
+    job what the command line says, `family` is as in a Job.
     """
 
     folder: Path
@@ -77,6 +79,8 @@ class Setup:
     check: str = ""
     themes: Callable[[], Sequence[str]] = tuple
     folders: Folders | None = None
+    shape: Callable[[Job], Job] = lambda job: job
+    family: str = ""
 
 
 @dataclass

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
-from mcp_servers.code_search.tools import CodeTools
+from agent.mcp.builtin import built_in_tools
 from mcp_servers.web.tools import Web
 from tools.base import Tool
 from tools.catalog import default_tools
@@ -15,9 +16,19 @@ Profile = Literal["small", "full"]
 """A small model gets lost among many tools, and each costs it tokens."""
 
 
-def fixed_tools(profile: Profile, root: Path, model: str, web: Web) -> tuple[Tool[Any], ...]:
-    """The tools of the fixed prompt, those of MCP servers left out."""
+def fixed_tools(
+    profile: Profile, root: Path, model: str, web: Web, off: Collection[str] = ()
+) -> tuple[Tool[Any], ...]:
+    """The tools of the fixed prompt, those of MCP servers left out.
+
+    `off` are servers of ours that the user does not want.
+    """
     if profile == "small":
         return default_tools()
-    # The folder itself, also where the work is tried in a copy: a copy would be indexed anew.
-    return (*default_tools(), git_tool(model), *CodeTools(root).tools(), *web.tools())
+    ours = (
+        tool
+        for name, tools in built_in_tools(root, web).items()
+        if name not in off
+        for tool in tools
+    )
+    return (*default_tools(), git_tool(model), *ours)

@@ -45,7 +45,7 @@ class Progress:
     failing: bool = False
     check_passed: bool | None = None
     nudged: bool = False
-    denied: bool = False
+    denied: str = ""  # why the first call that was refused was, for the user
     answer: str = ""
     failures: int = NOT_STARTED + 1  # at the last check
     stale: int = 0  # checks in a row that were no better than the one before
@@ -71,9 +71,9 @@ class Attempt:
 
 
 def exceeded(limits: Limits, done: Progress) -> str:
-    """The budget that is used up, or ''."""
+    """The budget that is used up, or ''; 'denied' where turns went by without a permission."""
     if limits.turns and done.turns >= limits.turns:
-        return "turns"
+        return "denied" if done.denied else "turns"
     if limits.time_s and time.monotonic() - done.started >= limits.time_s:
         return "time"
     if limits.tokens and done.usage.generated >= limits.tokens:

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 LEVELS: list[set[str]] = [
     {
         "agent.errors",
+        "agent.forms",
         "agent.messages",
         "agent.events",
         "agent.config",
@@ -27,6 +28,7 @@ LEVELS: list[set[str]] = [
         "agent.mcp",
         "agent.dispatch",
         "agent.check",
+        "agent.places",
         "agent.search",
         "agent.speech",
         "agent.exchange",
@@ -49,7 +51,7 @@ LEVELS: list[set[str]] = [
     {"agent.session", "agent.recall"},
     {"agent.ui"},
     {"agent.app", "agent.loading", "agent.picture"},
-    {"agent.chat", "agent.terms", "agent.conversation", "agent.commands", "agent.asking"},
+    {"agent.chat", "agent.terms", "agent.conversation", "agent.commands", "agent.asking", "agent.form"},
     {"agent.serve", "agent.serve_http"},
     {"agent.cli"},
 ]

@@ -63,11 +63,15 @@ class GpuLayers(click.ParamType[int | None]):
 @click.option("--max-time", type=Duration(), default=0.0, help="Such as 45s, 5m, 1h.")
 @click.option("--max-tokens", type=click.IntRange(min=1), default=None, help="Generated tokens.")
 @click.option("--max-tool-calls", type=click.IntRange(min=1), default=None)
+@click.option("--input", type=click.Choice(["text", "stream-json"]), default="text",
+              help="stream-json: a program drives it (docs/headless.md).")  # fmt: skip
 @click.option("--output", type=click.Choice(["text", "json", "stream-json"]), default="text")
 @click.option("-o", "--output-file", type=click.Path(dir_okay=False), help="Answer goes here too.")
 @click.option(
     "--json-schema", type=click.Path(dir_okay=False), help="The answer is JSON that fits this file."
 )
+@click.option("--annotations", type=click.Choice(["auto", "github", "none"]), default="auto",
+              help="Tell a GitHub workflow what failed; auto: in one.")  # fmt: skip
 @click.option("--approval", type=click.Choice(["ask", "auto", "never"]), default=None,
               help="ask before writes and commands; auto: what no sandbox holds.")  # fmt: skip
 @click.option("--sandbox", type=click.Choice(["auto", "read-only", "workspace", "off"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import os
 import sys
@@ -15,6 +16,7 @@ import click
 
 from agent.errors import ExitCode, IngleError
 from agent.ui.escape import safe_line
+from agent.ui.guard import guard_streams
 
 # Where each command is, and its line in the help: nothing is imported to show the help.
 COMMANDS = {
@@ -34,6 +36,9 @@ COMMANDS = {
     "trust": ("agent.cli.trust:trust", "Let a folder's own settings be used."),
     "doctor": ("agent.cli.doctor:doctor", "Find out what works on this machine."),
 }
+
+# What disks do by themselves.
+NO_DEFECT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 # Options of `agent chat` that may stand without it.
 CHAT_OPTIONS = (
@@ -109,6 +114,7 @@ def cli() -> None:
 def main() -> None:
     """Entry point of the console script."""
     _open_streams()
+    guard_streams(os.environ)
     code = run(sys.argv[1:])
     _flush()
     sys.exit(code)
@@ -135,6 +141,12 @@ def run(arguments: Sequence[str]) -> int:
     except IngleError as error:
         _complain(str(error))
         return error.exit_code
+    except OSError as error:
+        if error.errno not in NO_DEFECT:
+            _crashed(error)
+        else:
+            _complain(f"{error.filename or 'the output'} cannot be written: {error.strerror}")
+        return ExitCode.FAILED
     except Exception as error:  # noqa: BLE001 - the last place before a traceback
         _crashed(error)
         return ExitCode.FAILED

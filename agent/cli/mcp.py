@@ -44,6 +44,18 @@ def _server(name: str, project: Path) -> Configured:
     return found[0]
 
 
+def _startable(name: str, project: Path) -> Configured:
+    """A server that can be started by itself. Raises UsageError."""
+    from agent.errors import UsageError
+
+    server = _server(name, project)
+    if server.source == "built in":
+        raise UsageError(
+            f"{name} is built in: it starts when it is used; `agent mcp serve {name}` runs it alone"
+        )
+    return server
+
+
 @click.group("mcp")
 def mcp() -> None:
     """Servers whose tools the model can use (Model Context Protocol)."""
@@ -128,8 +140,6 @@ def list_command(as_json: bool, project: Path) -> None:
     if as_json:
         click.echo(json.dumps({"servers": rows}))
         return
-    if not rows:
-        click.echo("no servers: `agent mcp add NAME COMMAND...` or `agent mcp add NAME URL`")
     for row in rows:
         tools = f", {row['tools']} tools" if row["tools"] else ""
         line = f"{row['name']:<20} {row['source']:<8} {row['state']}{tools}: {row['target']}"
@@ -141,6 +151,8 @@ def _state(server: Configured, pins: Any) -> str:
         return f"unusable ({server.problem})"
     if server.disabled:
         return "disabled"
+    if server.source == "built in":
+        return "starts when it is used"
     if server.source == "project" and pins.get(server) is None:
         return "not approved"
     return "approved"
@@ -189,9 +201,13 @@ def remove_command(name: str, project: Path) -> None:
     """Take a server out of your file, with its approval and its tokens."""
     from agent.errors import UsageError
     from agent.mcp.pins import Pins
-    from agent.mcp.settings import remove_server
+    from agent.mcp.settings import remove_server, switch_server
 
     server = _server(name, project)
+    if server.source == "built in":
+        switch_server(_folders(), server, off=True)
+        click.echo(f"{name} is built in: it is off now; `agent mcp enable {name}` brings it back")
+        return
     Pins(_folders(), project).remove(server)
     for path in (_folders().state / "mcp" / "auth").glob(f"{name}-*.json"):
         path.unlink(missing_ok=True)
@@ -201,6 +217,36 @@ def remove_command(name: str, project: Path) -> None:
     click.echo("removed")
 
 
+@mcp.command("disable")
+@click.argument("name")
+@PROJECT
+def disable_command(name: str, project: Path) -> None:
+    """Leave a server out, yours or a built-in one, until it is enabled."""
+    _switch(name, project, off=True)
+
+
+@mcp.command("enable")
+@click.argument("name")
+@PROJECT
+def enable_command(name: str, project: Path) -> None:
+    """Use a server again that was disabled."""
+    _switch(name, project, off=False)
+
+
+def _switch(name: str, project: Path, *, off: bool) -> None:
+    from agent.errors import UsageError
+    from agent.mcp.settings import switch_server
+
+    server = _server(name, project)
+    if server.source == "project":
+        raise UsageError(
+            f"{name} stands in the project's .mcp.json: `agent mcp remove {name}` takes its "
+            "approval back, `agent mcp approve` gives it"
+        )
+    switch_server(_folders(), server, off=off)
+    click.echo("disabled" if off else "enabled")
+
+
 @mcp.command("test")
 @click.argument("name")
 @PROJECT
@@ -208,7 +254,7 @@ def test_command(name: str, project: Path) -> int:
     """Start a server, show what it offers, and end it."""
     from agent.cli.mcp_live import test
 
-    return _run(test(_server(name, project), _folders(), project.resolve()))
+    return _run(test(_startable(name, project), _folders(), project.resolve()))
 
 
 @mcp.command("approve")
@@ -222,7 +268,7 @@ def approve_command(name: str, yes: bool, project: Path) -> int:
 
     if not yes and not sys.stdin.isatty():
         raise UsageError("nobody is there to ask: say --yes to approve it as it is")
-    return _run(approve(_server(name, project), _folders(), project.resolve(), yes=yes))
+    return _run(approve(_startable(name, project), _folders(), project.resolve(), yes=yes))
 
 
 @mcp.command("auth")
@@ -234,7 +280,7 @@ def auth_command(name: str, remove: bool, no_browser: bool, project: Path) -> in
     """Sign in to a server with a browser on this machine."""
     from agent.cli.mcp_live import sign_in, sign_out
 
-    server = _server(name, project)
+    server = _startable(name, project)
     if remove:
         return sign_out(server, _folders(), project.resolve())
     return _run(sign_in(server, _folders(), project.resolve(), opens=not no_browser))
@@ -248,7 +294,7 @@ def log_command(name: str, lines: int, project: Path) -> None:
     """Show what a server wrote to stderr, and why its connection ended."""
     from agent.ui.escape import safe_line
 
-    server = _server(name, project)
+    server = _startable(name, project)
     path = _folders().state / "mcp" / "logs" / f"{server.name}.log"
     try:
         text = path.read_text("utf-8", "replace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from dataclasses import dataclass, replace
@@ -16,16 +17,19 @@ from agent.cli.build import build, find_model
 from agent.cli.permissions import Rights, find_rights
 from agent.config import Folders, Limits
 from agent.dialects.choose import known_name
-from agent.errors import UsageError
-from agent.events import Notice, TurnEnded
+from agent.errors import ExitCode, IngleError, UsageError
+from agent.events import Event, Notice, TurnEnded
 from agent.hooks import read_hooks
 from agent.loading import name_of
+from agent.messages import Usage
 from agent.models.catalogue import load_catalogue
 from agent.models.plan import Wish
 from agent.policy import Approval, SandboxMode
 from agent.schema import load_schema
 from agent.session.resume import Earlier, last_in, load_earlier
 from agent.session.store import SessionLog
+from agent.ui.github import Report, is_wanted
+from agent.ui.guard import Guard, guard_streams
 from agent.ui.headless import JsonPrinter, StreamJsonPrinter
 from agent.ui.oneshot import OneshotPrinter
 from tools.code.places import store_file
@@ -53,23 +57,86 @@ class Options:
     max_time: float
     max_tokens: int | None
     max_tool_calls: int | None
+    input: str
     output: str
     output_file: str | None
     json_schema: str | None
     approval: Approval | None
+    annotations: str
     sandbox: SandboxMode | Literal["auto"]
     trust: bool
     ephemeral: bool
 
 
+# Each ends the work in order, as Ctrl-C does: the result is told and the log is complete.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def run(options: Options) -> int:
     """Do the task: the exit code."""
-    job = _job(options)
-    folders = Folders.from_env()
+    if options.input == "stream-json":
+        from agent.cli.drive import drive
+
+        return drive(options)
+    for number in _obeyed():
+        signal.signal(number, signal.default_int_handler)
+    report = _report(options)
     consumer = _consumer(options.output)
-    rights = _rights(options, job, folders, consumer)
+    try:
+        return _run(options, consumer, report)
+    except KeyboardInterrupt:
+        if not isinstance(consumer, OneshotPrinter) and not consumer.ended:
+            consumer.show(TurnEnded("interrupted", "", int(ExitCode.INTERRUPTED), Usage()))
+        raise
+    except IngleError as error:
+        if report:
+            report.failed(str(error))
+        raise
+
+
+def _report(options: Options) -> Report | None:
+    """What tells a workflow of GitHub how it went; its streams are guarded from then on."""
+    if not is_wanted(options.annotations, os.environ):
+        return None
+    guard_streams({"GITHUB_ACTIONS": "true"})
+    stderr = sys.stderr
+    return Report(os.environ, stderr.command if isinstance(stderr, Guard) else _say)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class Both:
+    """A user interface, and beside it what a workflow is told."""
+
+    consumer: Consumer
+    report: Report
+
+    @property
+    def closed(self) -> bool:
+        return self.consumer.closed
+
+    def show(self, event: Event) -> None:
+        self.consumer.show(event)
+        self.report.take(event)
+
+    def close(self) -> None:
+        self.consumer.close()
+
+
+def _obeyed() -> list[signal.Signals]:
+    """The signals that end the work; one that whoever started us has switched off stays so."""
+    return [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def _run(options: Options, consumer: Consumer, report: Report | None) -> int:
+    job = job_of(options, _task_text(options.task))
+    folders = Folders.from_env()
+    rights = rights_of(options, job, folders, can_ask=_asker(consumer) is not None)
     wanted = rights.loaded.settings.model
-    job = _with_settings(job, rights, options)
+    job = with_settings(job, rights, options)
     earlier = _earlier(options, job, folders)
     name = options.model or (earlier.model if earlier else wanted.name or load_catalogue().default)
     found = find_model(name, folders)
@@ -90,8 +157,9 @@ def run(options: Options) -> int:
         log = SessionLog.resume(folders.state, earlier.session)
     else:
         log = SessionLog.create(None if options.ephemeral else folders.state)
+    shown = Both(consumer, report) if report else consumer
     session = Session(
-        built.engine, job.workspace, log, consumer, _asker(consumer), built.plan, earlier,
+        built.engine, job.workspace, log, shown, _asker(consumer), built.plan, earlier,
         maps=store_file(folders.cache, job.workspace.root),
         policy=rights.policy, grants=rights.grants, folders=folders,
         profile="small" if built.tries > 1 else "full",
@@ -106,12 +174,12 @@ def run(options: Options) -> int:
         log.close()
         consumer.close()
     if options.output_file:
-        _write_answer(Path(options.output_file), ended.answer)
+        write_answer(Path(options.output_file), ended.answer)
     return ended.exit_code
 
 
-def _job(options: Options) -> Job:
-    text = _task_text(options.task)
+def job_of(options: Options, text: str) -> Job:
+    """What the options say about a task. Raises UsageError, ConfigError."""
     known_name(options.family)  # said before the model is loaded
     schema = load_schema(Path(options.json_schema)) if options.json_schema else None
     return Job(
@@ -131,7 +199,7 @@ def _job(options: Options) -> Job:
     )
 
 
-def _rights(options: Options, job: Job, folders: Folders, consumer: Consumer) -> Rights:
+def rights_of(options: Options, job: Job, folders: Folders, *, can_ask: bool) -> Rights:
     """What holds in the folder, with the options over the settings."""
     flags: dict[str, dict[str, Any]] = {
         "model": {
@@ -143,11 +211,12 @@ def _rights(options: Options, job: Job, folders: Folders, consumer: Consumer) ->
     }  # fmt: skip
     return find_rights(
         folders, job.workspace.root, flags,
-        trust=options.trust, can_ask=_asker(consumer) is not None,
+        trust=options.trust, can_ask=can_ask,
     )  # fmt: skip
 
 
-def _with_settings(job: Job, rights: Rights, options: Options) -> Job:
+def with_settings(job: Job, rights: Rights, options: Options) -> Job:
+    """The job, with what the folder's settings add to it. Raises UsageError."""
     check = job.check or rights.check
     if options.attempts > 1 and not check:
         raise UsageError("--attempts needs --check CMD, which decides between them")
@@ -178,7 +247,7 @@ def _task_text(words: tuple[str, ...]) -> str:
 
 
 async def _session(session: Session, job: Job) -> TurnEnded:
-    """Run the job; the first Ctrl-C ends it in order, a second one ends the process."""
+    """Run the job; the first signal ends it in order, a second Ctrl-C ends the process."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None
@@ -187,7 +256,7 @@ async def _session(session: Session, job: Job) -> TurnEnded:
         loop.remove_signal_handler(signal.SIGINT)
         task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _obeyed():
         loop.add_signal_handler(number, interrupt)
     try:
         await session.start(sandbox=job.sandbox, family=job.family)
@@ -201,14 +270,15 @@ async def _session(session: Session, job: Job) -> TurnEnded:
         await session.close()
 
 
-def _write_answer(path: Path, answer: str) -> None:
+def write_answer(path: Path, answer: str) -> None:
+    """The answer as a file. Raises UsageError."""
     try:
         path.write_text(f"{answer}\n", "utf-8")
     except OSError as error:
         raise UsageError(f"the answer cannot be written to {path}: {error.strerror}") from error
 
 
-def _consumer(output: str) -> Consumer:
+def _consumer(output: str) -> OneshotPrinter | JsonPrinter | StreamJsonPrinter:
     if output == "json":
         return JsonPrinter()
     return StreamJsonPrinter() if output == "stream-json" else OneshotPrinter()

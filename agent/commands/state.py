@@ -54,8 +54,6 @@ async def mcp(chat: Actions, _argument: str) -> Outcome:
     from agent.mcp.settings import configured
 
     found = await asyncio.to_thread(configured, chat.folders, chat.root)
-    if not found:
-        return Said("no MCP server is configured: `agent mcp add NAME TARGET` adds one", "note")
     return Said("\n".join(_server(chat, one) for one in found))
 
 
@@ -64,6 +62,8 @@ def _server(chat: Actions, one: Configured) -> str:
     manager = chat.session.servers if chat.session else None
     if one.problem or one.disabled:
         state = one.problem or "disabled"
+    elif one.source == "built in":
+        state = f"{one.shown()}: write @{one.name}, and the model can use it"
     elif manager is None:
         state = "not started"
     elif one.name in (waiting.name for waiting in manager.waiting):

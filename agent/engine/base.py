@@ -25,6 +25,7 @@ class EngineInfo:
     """What was loaded: sizes in tokens, the template as the file has it ('' when it has none).
 
     `bos` and `eos` are how the vocabulary writes its own begin and end, '' where it has none.
+    `can_forget`: a tail of the log can be forgotten at no cost.
     """
 
     model: str
@@ -34,6 +35,7 @@ class EngineInfo:
     load_s: float = 0.0
     bos: str = ""
     eos: str = ""
+    can_forget: bool = True
 
 
 class Guide(Protocol):

@@ -6,6 +6,7 @@ when the check refuses it. A model that writes well therefore pays a few microse
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
@@ -19,6 +20,9 @@ from agent.errors import IngleError
 MOST_COMPILED = 16  # grammars that are kept; one with a file in it has some MB
 # What is no mistake of the grammar: the library's limits, and a vocabulary without a family's tags.
 _LIMITS = re.compile(r"unknown special token|\blimits?\b|\bfuel\b|too (big|many|complex)")
+# A rule for one control token, as `dialects.grammar.token` writes it. No text of a file can look
+# like that: it stands in quotes, where newlines are escaped.
+_TOKEN_RULE = re.compile(r"^(\w+): @(\S+)$", re.MULTILINE)
 
 
 class Constrainer:
@@ -54,11 +58,21 @@ class Constrainer:
         found = self._compiled.pop(lark, None)
         if found is None:
             # It says on stderr what it says in get_error() too.
-            found = LLMatcher(tokenizer, LLMatcher.grammar_from_lark(lark), log_level=0)
+            found = LLMatcher(tokenizer, self._numbered(lark), log_level=0)
         self._compiled[lark] = found
         if len(self._compiled) > MOST_COMPILED:
             del self._compiled[next(iter(self._compiled))]
         return found
+
+    def _numbered(self, lark: str) -> str:
+        """The grammar with the numbers of its control tokens; one that is no token is spelled."""
+
+        def rule(found: re.Match[str]) -> str:
+            tokens = self._model.tokenize(found[2], control=True)
+            body = f"<[{tokens[0]}]>" if len(tokens) == 1 else json.dumps(found[2])
+            return f"{found[1]}: {body}"
+
+        return LLMatcher.grammar_from_lark(_TOKEN_RULE.sub(rule, lark))
 
 
 class Constraint:

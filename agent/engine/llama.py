@@ -105,6 +105,7 @@ class LlamaEngine:
             load_s=time.perf_counter() - started,
             bos=bos,
             eos=eos,
+            can_forget=self._context.can_truncate,
         )
 
     def tokenize(self, segments: Sequence[Segment]) -> list[int]:

@@ -36,23 +36,16 @@ async def resource(manager: Manager, reference: str) -> str:
     return "\n".join(map(resource_text, result.contents))
 
 
-async def prompts(manager: Manager) -> list[PromptInfo]:
-    """The prompts of all servers that are connected now; nothing is waited for."""
-    found: list[PromptInfo] = []
-    for connection in manager.ready():
-        try:
-            listed = await connection.prompts()
-        except Exception as error:  # noqa: BLE001 - the others still have theirs
-            connection.log.note(f"its prompts cannot be listed: {error}")
-            continue
-        found += [
-            PromptInfo(
-                connection.name, one.name, one.description or one.title or "",
-                tuple(f"{a.name}{'*' if a.required else ''}" for a in one.arguments or ()),
-            )
-            for one in listed
-        ]  # fmt: skip
-    return found
+def prompts(manager: Manager) -> list[PromptInfo]:
+    """The prompts of all servers that are connected now, as far as they are known."""
+    return [
+        PromptInfo(
+            connection.name, one.name, one.description or one.title or "",
+            tuple(f"{a.name}{'*' if a.required else ''}" for a in one.arguments or ()),
+        )
+        for connection in manager.ready()
+        for one in connection.prompt_list
+    ]  # fmt: skip
 
 
 async def prompt(manager: Manager, server: str, name: str, values: dict[str, str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from pydantic import Field
 
-from agent.mcp.declare import declaration, tokens
+from agent.mcp.declare import tokens
 from agent.mcp.rank import rank
 from agent.messages import ToolSpec
 from tools.base import Arguments, Tool, ToolContext, ToolResult, failed
@@ -50,14 +50,18 @@ class Library(Protocol):
         """Which servers cannot be used now, and why; '' if all can."""
 
 
-Declare = Callable[[Tool[Any]], object]
+Declare = Callable[[Tool[Any]], str]
+"""Lets a tool be called from now on; its declaration, which is then shown to the model."""
 
 
 def find_tool(
-    servers: Sequence[str], library: Library, declare: Declare, is_declared: Callable[[str], bool],
+    servers: Sequence[str], library: Library, declare: Declare, is_shown: Callable[[str], bool],
     most_tokens: int,
 ) -> Tool[FindArguments]:  # fmt: skip
-    """The tool; of one search at most `most_tokens` are declared, and at least one tool."""
+    """The tool; of one search at most `most_tokens` are declared, and at least one tool.
+
+    What `is_shown` knows stands in front of the model already and is only named.
+    """
     names = ", ".join(servers[:MOST_SERVERS]) + (", ..." if len(servers) > MOST_SERVERS else "")
     description = f"Find more tools by words; they can be called afterwards. Servers: {names}."
 
@@ -72,7 +76,7 @@ def find_tool(
         used: list[str] = []
         spent = 0
         for name in order:
-            if is_declared(name):
+            if is_shown(name):
                 known.append(name)
                 continue
             tool = found[name].make()
@@ -80,8 +84,7 @@ def find_tool(
             spent += tokens(spec)
             if len(lines) == MOST or (lines and spent > most_tokens):
                 break
-            declare(tool)
-            lines.append(declaration(spec))
+            lines.append(declare(tool))
             used.append(found[name].server)
         head = f"These can be called now ({len(lines)} of {len(order)} that match):"
         parts = [

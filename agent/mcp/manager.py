@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from agent.config import Folders
 from agent.errors import ConfigError, UsageError
+from agent.mcp.builtin import Tools
 from agent.mcp.declare import CHARS_PER_TOKEN, arguments_of, shown, tokens
-from agent.mcp.find import Found, find_tool
+from agent.mcp.find import Declare, Found, find_tool
 from agent.mcp.names import tool_names
 from agent.mcp.pins import LONGEST_INSTRUCTIONS, Compared, Pin, Pins, ToolDeclaration, compare
 from agent.mcp.settings import Configured, entry_of
@@ -35,12 +36,16 @@ SHARE = 16  # of the window, at most one part of so many for what is declared up
 SETTLE_S = 15.0  # so long a search waits for servers that are still starting
 
 
+Progress = Callable[[str, float, float | None, str], None]
+"""Gets how far a call is: (server, done, total or None, message)."""
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What servers need of the outside: where things are, variables, how a process is started.
 
-    `notice` gets lines for the user, `progress` gets (server, done, total or None, message) of a
-    tool that runs, `elicit` asks a person (None: nobody is there, which declines).
+    `notice` gets lines for the user, `progress` how far a call is, `elicit` asks a person (None:
+    nobody is there, which declines).
     """
 
     folders: Folders
@@ -48,18 +53,26 @@ class Surroundings:
     environment: Mapping[str, str]
     spawner: Callable[[StdioEntry], Spawn] = lambda _entry: spawn_plain
     notice: Callable[[str], None] = lambda _text: None
-    progress: Callable[[str, float, float | None, str], None] = lambda *_: None
+    progress: Progress = lambda *_: None
     elicit: Elicit | None = None
     backoff: Callable[[int], float] | None = None
 
 
 class Manager:
-    """The servers that may start: the user's own, and a project's that were approved."""
+    """The servers that may start: the user's own, and a project's that were approved.
 
-    def __init__(self, servers: Sequence[Configured], around: Surroundings):
+    `ours` are the tools of servers of our own; they need no connection.
+    """
+
+    def __init__(
+        self, servers: Sequence[Configured], around: Surroundings, ours: Tools | None = None
+    ):
         self.around = around
         self.pins = Pins(around.folders, around.project)
         usable = [s for s in servers if not s.problem and not s.disabled]
+        wanted = [s.name for s in usable if s.source == "built in"]
+        self.ours = {name: tools for name, tools in (ours or {}).items() if name in wanted}
+        usable = [s for s in usable if s.source != "built in"]
         self.waiting = [s for s in usable if s.source == "project" and not self.pins.get(s)]
         self._servers = {s.name: s for s in usable if s not in self.waiting}
         self._pinned: dict[str, Pin | None] = {
@@ -77,6 +90,10 @@ class Manager:
     def names(self) -> list[str]:
         """The servers that may start."""
         return list(self._servers)
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a server of that name, ours included."""
+        return name in self._servers or name in self.ours
 
     # Connecting
 
@@ -169,17 +186,20 @@ class Manager:
 
     # Tools
 
-    def tools(self, n_ctx: int, declare: Callable[[Tool[Any]], object],
-              is_declared: Callable[[str], bool]) -> tuple[Tool[Any], ...]:  # fmt: skip
+    def tools(
+        self, n_ctx: int, declare: Declare, is_shown: Callable[[str], bool],
+        also: Sequence[str] = (),
+    ) -> tuple[Tool[Any], ...]:  # fmt: skip
         """What the prompt declares: `find_tools`, and whole servers as long as they fit.
 
-        Only what is pinned counts, so nothing is waited for. `declare` and `is_declared` belong to
-        the dispatcher and are asked later.
+        Only what is pinned counts, so nothing is waited for. `declare` and `is_shown` are asked
+        when something is looked for; `also` are servers of ours that can be found there. They
+        alone cost the prompt nothing.
         """
         if not self._servers:
             return ()
         room = n_ctx // SHARE
-        finder = find_tool(self.names, self, declare, is_declared, room)
+        finder = find_tool([*self.names, *also], self, declare, is_shown, room)
         chosen: list[Tool[Any]] = []
         for server in sorted(self._servers, key=self._estimate):
             if self._estimate(server) > room:
@@ -268,6 +288,10 @@ class Manager:
             for tool_name, tool in self._allowed(server).items():
                 text = f"{server} {tool.name} {tool.description}"
                 found[tool_name] = Found(partial(self._make, server, tool_name, tool), server, text)
+        for server, tools in self.ours.items():
+            for own in tools:
+                text = f"{server} {own.name} {own.description}"
+                found[own.name] = Found(partial(_itself, own), server, text)
         return found
 
     def _allowed(self, server: str) -> dict[str, ToolDeclaration]:
@@ -279,7 +303,7 @@ class Manager:
     def notes(self, servers: Sequence[str]) -> str:
         texts = []
         for server in servers:
-            pin = self._pinned[server]
+            pin = self._pinned.get(server)
             if pin and pin.instructions and server not in self._noted:
                 self._noted.add(server)
                 texts.append(f"The server {server} says: {pin.instructions}")
@@ -295,6 +319,10 @@ class Manager:
         return "\n".join(
             f"The server {name} cannot be used: {why}" for name, why in sorted(reasons.items())
         )
+
+
+def _itself(tool: Tool[Any]) -> Tool[Any]:
+    return tool
 
 
 def _load_client() -> None:

@@ -2,7 +2,7 @@
 
 Both have the form that other tools write: ``{"mcpServers": {NAME: {"command": ..., "args": [...],
 "env": {...}} or {"url": ..., "headers": {...}}}}``. What a project says is only shown until it is
-approved; a name of the user's own is never taken over.
+approved; a name of the user's own is never taken over, and neither is one of ours.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from typing import Any, Literal
 
 from agent.config import Folders
 from agent.errors import ConfigError
+from agent.mcp.builtin import BUILT_IN
 from agent.mcp.files import read_json, write_json
 from agent.mcp.names import is_server_name
 from tools.mcp.entry import CALL_S, START_S, Entry, Grants, HttpEntry, OAuthSettings, StdioEntry
 
 PROJECT_FILE = ".mcp.json"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+Source = Literal["user", "project", "built in"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Configured:
 
     name: str
     raw: dict[str, Any] = field(default_factory=dict)
-    source: Literal["user", "project"] = "user"
+    source: Source = "user"
     problem: str = ""
 
     @property
@@ -47,6 +51,8 @@ class Configured:
 
     def shown(self) -> str:
         """One line: what would be started, or where it is."""
+        if self.source == "built in":
+            return BUILT_IN[self.name]
         if "url" in self.raw:
             return str(self.raw["url"])
         return " ".join(map(str, [self.raw.get("command", ""), *self.raw.get("args", [])]))
@@ -57,13 +63,15 @@ def user_file(folders: Folders) -> Path:
 
 
 def configured(folders: Folders, project: Path | None) -> list[Configured]:
-    """All servers, the user's first.
+    """All servers: ours, the user's, the project's.
 
     Raises:
         ConfigError: the user's file cannot be read. A project's file that cannot is one line in
             the list, since it must not keep the user from working.
     """
     own = _entries(user_file(folders), "user")
+    named = {entry.name for entry in own}
+    own = [Configured(name, {}, "built in") for name in BUILT_IN if name not in named] + own
     if project is None:
         return own
     taken = {entry.name.lower() for entry in own}
@@ -72,23 +80,26 @@ def configured(folders: Folders, project: Path | None) -> list[Configured]:
     except ConfigError as error:
         return [*own, Configured(PROJECT_FILE, {}, "project", str(error))]
     return own + [
-        Configured(e.name, e.raw, "project", "the user has a server of this name")
+        Configured(e.name, e.raw, "project", "there is another server of this name")
         if e.name.lower() in taken
         else e
         for e in theirs
     ]
 
 
-def _entries(path: Path, source: Literal["user", "project"]) -> list[Configured]:
+def _entries(path: Path, source: Source) -> list[Configured]:
     servers = read_json(path).get("mcpServers", {})
     if not isinstance(servers, dict):
         raise ConfigError(f"{path}: mcpServers has to be an object")
-    return [
-        Configured(
-            name, raw if isinstance(raw, dict) else {}, source, _problem(name, raw)
-        )
-        for name, raw in servers.items()
-    ]  # fmt: skip
+    return [_entry(name, raw, source) for name, raw in servers.items()]
+
+
+def _entry(name: str, raw: Any, source: Source) -> Configured:
+    """An entry of a file; the user's one without a command or an address is a switch of ours."""
+    raw_or_none = raw if isinstance(raw, dict) else {}
+    if name in BUILT_IN and source == "user" and not {"command", "url"} & raw_or_none.keys():
+        return Configured(name, {"disabled": bool(raw_or_none.get("disabled"))}, "built in")
+    return Configured(name, raw_or_none, source, _problem(name, raw))
 
 
 def _problem(name: str, raw: Any) -> str:
@@ -189,6 +200,19 @@ def add_server(folders: Folders, name: str, raw: dict[str, Any]) -> None:
     path = user_file(folders)
     whole = read_json(path)
     write_json(path, {**whole, "mcpServers": {**whole.get("mcpServers", {}), name: raw}})
+
+
+def switch_server(folders: Folders, server: Configured, *, off: bool) -> None:
+    """Let a server of the user's, or one of ours, be left out or used again. Raises ConfigError."""
+    raw = {key: value for key, value in server.raw.items() if key != "disabled"}
+    if off:
+        raw["disabled"] = True
+    path = user_file(folders)
+    whole = read_json(path)
+    servers = {**whole.get("mcpServers", {}), server.name: raw}
+    if not raw:
+        del servers[server.name]
+    write_json(path, {**whole, "mcpServers": servers})
 
 
 def remove_server(folders: Folders, name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -46,7 +47,9 @@ def sessions_folder(state: Path) -> Path:
 
 
 def session_ids(state: Path) -> list[str]:
-    """Ids of all sessions that have a log, newest first.
+    """Ids of all sessions that have a log with something in it, newest first.
+
+    One that was killed before its model was loaded has an empty log, and is none.
 
     Raises:
         ConfigError: the folder is there and cannot be read.
@@ -58,7 +61,15 @@ def session_ids(state: Path) -> list[str]:
         return []
     except OSError as error:
         raise ConfigError(f"cannot read {folder}: {error.strerror}") from error
-    return sorted((n for n in names if (folder / n / LOG_NAME).is_file()), reverse=True)
+    return sorted((n for n in names if _has_log(folder / n / LOG_NAME)), reverse=True)
+
+
+def _has_log(path: Path) -> bool:
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_size > 0
 
 
 def list_sessions(state: Path) -> list[SessionSummary]:

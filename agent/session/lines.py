@@ -51,14 +51,14 @@ def _finite(value: Any) -> Any:
 def parse(data: bytes) -> Iterator[Event]:
     """The events of a log.
 
-    Left out: lines that a crash cut off, and events of a later version.
+    Left out: lines that a crash cut off or a disk changed, and events of a later version.
     """
     for line in data.split(b"\n"):
         if not line.strip():
             continue
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         event = from_json(value) if isinstance(value, dict) else None
         if event is not None:

@@ -11,6 +11,7 @@ so that only a power failure can lose it; `sync` is for what must survive that t
 
 from __future__ import annotations
 
+import calendar
 import errno
 import fcntl
 import os
@@ -19,18 +20,32 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from agent.config import NO_HOME
 from agent.errors import TryLater
 from agent.events import TRANSIENT, Event
 from agent.session.find import LOG_NAME, find_session, sessions_folder
 from agent.session.lines import to_line
 
+_STAMP = "%Y%m%d-%H%M%S"
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
-def new_id(now: float) -> str:
-    """An id that sorts by time: UTC to the second, and four characters against collisions."""
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
+def new_id(now: float, newest: str = "") -> str:
+    """An id that sorts by time: UTC to the second, and four characters against collisions.
+
+    It sorts behind the id `newest`, so that a clock that was set back changes no order; it is some
+    seconds ahead of the time then.
+    """
+    stamp = _stamp(now)
+    if newest[: len(stamp)] >= stamp:
+        with suppress(ValueError, OverflowError):
+            last = calendar.timegm(time.strptime(newest[: len(stamp)], _STAMP))
+            stamp = _stamp(last + 1)
     return f"{stamp}-{''.join(secrets.choice(_ALPHABET) for _ in range(4))}"
+
+
+def _stamp(seconds: float) -> str:
+    return time.strftime(_STAMP, time.gmtime(seconds))
 
 
 class SessionLog:
@@ -132,6 +147,8 @@ class SessionLog:
 
 
 def _not_kept(error: OSError, folder: Path | None) -> str:
+    if folder is not None and folder.is_relative_to(NO_HOME):
+        return "this session is not saved: there is no home folder; HOME or XDG_STATE_HOME names it"
     return f"this session is not saved: {folder}: {error.strerror or error}"
 
 
@@ -139,8 +156,10 @@ def _new_folder(state: Path) -> tuple[str, Path]:
     """Make the folder of a new session; its id and its path."""
     parent = sessions_folder(state)
     _private_folder(parent)
+    names = (folder.name for folder in parent.iterdir())
+    newest = max((name for name in names if name[:1].isdigit()), default="")
     while True:
-        session = new_id(time.time())
+        session = new_id(time.time(), newest)
         with suppress(FileExistsError):
             (parent / session).mkdir(mode=0o700)
             return session, parent / session

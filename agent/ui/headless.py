@@ -20,13 +20,19 @@ from agent.session.lines import to_line
 from agent.ui.terminal import Output
 
 
+def inert(line: str) -> str:
+    """The same JSON without what a runner of GitHub takes for a command anywhere in a line."""
+    return line.replace("##[", "##\\u005b")
+
+
 class JsonPrinter:
     """One object when the turn is over; docs/stream-json.md has its fields.
 
-    `closed` is true when nobody reads stdout any more.
+    `closed` is true when nobody reads stdout any more, `ended` when the result was printed.
     """
 
     def __init__(self, stdout: TextIO | None = None) -> None:
+        self.ended = False
         self._out = Output(stdout or sys.stdout, {})
         self._session = ""
         self._check: dict[str, Any] | None = None
@@ -46,7 +52,8 @@ class JsonPrinter:
                 "exit_code": event.exit_code,
             }
         elif isinstance(event, TurnEnded):
-            self._out.write(json.dumps(self._result(event)) + "\n")
+            self.ended = True
+            self._out.write(inert(json.dumps(self._result(event)) + "\n"))
 
     def close(self) -> None:
         """Nothing is left to write."""
@@ -69,10 +76,11 @@ class JsonPrinter:
 class StreamJsonPrinter:
     """One event a line, as it happens; `progress` includes the transient ones.
 
-    `closed` is true when nobody reads stdout any more.
+    `closed` is true when nobody reads stdout any more, `ended` when the last event was printed.
     """
 
     def __init__(self, stdout: TextIO | None = None, *, progress: bool = False) -> None:
+        self.ended = False
         self._out = Output(stdout or sys.stdout, {})
         self._progress = progress
 
@@ -82,10 +90,11 @@ class StreamJsonPrinter:
 
     def show(self, event: Event) -> None:
         """Write the event."""
+        self.ended = self.ended or isinstance(event, TurnEnded)
         if isinstance(event, INTERNAL):
             return
         if self._progress or not isinstance(event, TRANSIENT):
-            self._out.write(to_line(event))
+            self._out.write(inert(to_line(event)))
 
     def close(self) -> None:
         """Nothing is left to write."""

@@ -72,7 +72,7 @@ class OneshotPrinter:
         return self._answer_to.closed
 
     def show(self, event: Event) -> None:
-        """Show one event. Raises OSError where output is lost, as on a full disk."""
+        """Show one event. Raises IngleError where output is lost, as on a full disk."""
         match event:
             case WorkProgress():
                 self._progress(event)

@@ -47,6 +47,9 @@ def describe(stage: Stage, now: float) -> str:
     if stage.last.stage == "download":
         text = f"fetching the model … {done / 1e9:.2f} of {total / 1e9:.2f} GB"
         speed = f" · {rate / 1e6:.1f} MB/s"
+    elif stage.last.stage != "prefill":  # a call says how far it is
+        what = safe_line(stage.last.stage)
+        return f"{what} … {done * 100 // total}%" if total else f"{what} … {done:,}"
     else:
         text = f"reading … {done:,} of {total:,} tokens"
         speed = f" · {rate:,.0f} tok/s"

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TextIO
 
+from agent.errors import IngleError
+
 _DEFAULT_WIDTH = 100
 _NARROWEST = 20
 _CODES = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
@@ -45,7 +47,7 @@ class Output:
         self.can = abilities(stream, environment)
 
     def write(self, text: str) -> None:
-        """Write and flush. Raises OSError for what is no end of the reader, like a full disk."""
+        """Write and flush. Raises IngleError for what is no end of the reader, like a full disk."""
         if self.closed:
             return
         try:
@@ -57,7 +59,7 @@ class Output:
         except OSError as error:
             # EIO: the terminal is gone.
             if error.errno not in (errno.EPIPE, errno.EIO):
-                raise
+                raise IngleError(f"the output cannot be written: {error.strerror}") from error
             self.closed = True
 
     def width(self) -> int:

@@ -46,9 +46,14 @@ def ask(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 
 
 def listed(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in listed_all(capsys)}
+
+
+def listed_all(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     code, out, _ = ask(capsys, "list", "--json")
     assert code == 0
-    return {row["name"]: row for row in json.loads(out)["servers"]}
+    rows: list[dict[str, Any]] = json.loads(out)["servers"]
+    return rows
 
 
 def test_add_list_get_test_remove(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,7 +70,46 @@ def test_add_list_get_test_remove(home: Path, capsys: pytest.CaptureFixture[str]
     assert "s3cret" not in out
     assert '"TOKEN": "***"' in out
     assert ask(capsys, "remove", "plain")[0] == 0
-    assert listed(capsys) == {}
+    assert list(listed(capsys)) == ["code-search", "web"]
+
+
+@pytest.mark.parametrize("word", ["disable", "remove"])
+def test_a_built_in_server_is_switched_off_and_on(
+    home: Path, capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    assert listed(capsys)["web"]["source"] == "built in"
+    assert listed(capsys)["web"]["state"] == "starts when it is used"
+    assert ask(capsys, word, "web")[0] == 0
+    assert listed(capsys)["web"]["state"] == "disabled"
+    assert listed(capsys)["code-search"]["state"] == "starts when it is used"
+    assert ask(capsys, "enable", "web")[0] == 0
+    assert listed(capsys)["web"]["state"] == "starts when it is used"
+    assert json.loads(settings(home).read_text())["mcpServers"] == {}
+    code, _, err = ask(capsys, "test", "web")
+    assert (code, "`agent mcp serve web` runs it alone" in err) == (2, True)
+
+
+def test_a_server_of_ones_own_is_disabled(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ask(capsys, "add", "plain", sys.executable, PLAIN)
+    before = json.loads(settings(home).read_text())
+    assert ask(capsys, "disable", "plain")[0] == 0
+    assert listed(capsys)["plain"]["state"] == "disabled"
+    assert ask(capsys, "enable", "plain")[0] == 0
+    assert json.loads(settings(home).read_text()) == before
+
+
+def test_names_of_ours_are_the_users_to_take_and_no_projects(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project_server(home, "good", name="web")
+    rows = [row for row in listed_all(capsys) if row["name"] == "web"]
+    assert [(row["source"], row["state"]) for row in rows] == [
+        ("built in", "starts when it is used"),
+        ("project", "unusable (there is another server of this name)"),
+    ]
+    ask(capsys, "add", "web", sys.executable, PLAIN)
+    rows = [row for row in listed_all(capsys) if row["name"] == "web"]
+    assert [row["source"] for row in rows] == ["user", "project"]
 
 
 def test_options_of_the_server_are_its_own(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,7 +207,7 @@ def test_a_project_cannot_take_a_name_of_the_user(
     project_server(home, "exit", name="Mine")
     rows = listed(capsys)
     assert rows["mine"]["state"] == "approved"
-    assert rows["Mine"]["state"] == "unusable (the user has a server of this name)"
+    assert rows["Mine"]["state"] == "unusable (there is another server of this name)"
     assert ask(capsys, "approve", "Mine", "--yes")[0] == 52
 
 

@@ -9,20 +9,31 @@ import pytest
 
 from agent.app import Job
 from agent.approval import Answer, Question
-from agent.events import ApprovalAsked, ApprovalGiven, CallMade, CallReturned, TurnEnded
+from agent.config import Limits
+from agent.events import ApprovalAsked, ApprovalGiven, CallMade, CallReturned, Notice, TurnEnded
 from agent.policy import Decision, Policy, Rule
 from tests.turn.conftest import Desk
 
 RULES = (Rule(Decision.DENY, "shell", "touch *"),)
 
 
-async def under(desk: Desk, policy: Policy, lines: list[str], **given: Any) -> TurnEnded:
+async def under(
+    desk: Desk,
+    policy: Policy,
+    lines: list[str],
+    *,
+    check: str = "",
+    tries: int = 1,
+    turns: int = 0,
+    **given: Any,
+) -> TurnEnded:
     """One task with this policy."""
     session = await desk.open(lines, **given)
     assert session._dispatcher is not None
     policy = replace(policy, can_ask=session.ask is not None)
     session._dispatcher = replace(session._dispatcher, policy=policy)
-    return await session.do(Job("do it", session.workspace))
+    job = Job("do it", session.workspace, check=check, limits=Limits(turns=turns), tries=tries)
+    return await session.do(job)
 
 
 async def test_headless_a_question_is_a_refusal_with_its_own_exit_code(desk: Desk) -> None:
@@ -108,3 +119,40 @@ async def test_a_read_only_sandbox_changes_nothing(desk: Desk) -> None:
     assert "4 a.txt" in desk.given(4)
     assert desk.names() == ["a.txt"]
     assert ended.exit_code == 77
+
+
+async def test_turns_that_went_by_without_a_permission_are_a_refusal(desk: Desk) -> None:
+    """The exit code says what the user has to change, and the answer which rule it was."""
+    lines = [desk.call("write", path="a.txt", content=f"{i}\n") for i in range(9)]
+    ended = await under(desk, Policy("off", "ask"), lines, turns=2)
+    assert (ended.stop, ended.exit_code, ended.turns) == ("denied", 77, 2)
+    assert ended.answer == "write was not run: writes are asked for (rule: approval ask)."
+
+
+async def test_turns_without_a_refusal_stay_turns(desk: Desk) -> None:
+    lines = [desk.call("read", path=f"{i}.txt") for i in range(9)]
+    ended = await under(desk, Policy("off", "ask"), lines, turns=2)
+    assert (ended.stop, ended.exit_code, ended.answer) == ("turns", 53, "")
+
+
+@pytest.mark.parametrize(("kind", "questions"), [("once", 2), ("no", 2), ("session", 1)])
+async def test_nobody_is_asked_about_the_other_tries_of_a_small_model(
+    desk: Desk, kind: Any, questions: int
+) -> None:
+    """Each would be a question about the same file; where the first answer holds they are made."""
+    asked: list[Question] = []
+
+    async def ask(question: Question) -> Answer:
+        asked.append(question)
+        return Answer(kind)
+
+    check = desk.put_calculator()
+    said = [desk.block("calc.py", f"x = 1 {sign} {i}\n") for i, sign in enumerate("***")]
+    await under(
+        desk, Policy("off", "ask"), said, ask=ask, check=check, tries=3, turns=2,
+        rivals={"*": "+"}, chunk=1,
+    )  # fmt: skip
+    assert len(asked) == questions
+    tried = [n.text for n in desk.shown(Notice) if "trying another answer" in n.text]
+    assert bool(tried) == (kind == "session")
+    assert ("what has to be mended" in desk.given(1)) == (kind != "session")

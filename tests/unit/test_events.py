@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent import events
@@ -29,6 +29,7 @@ def any_event(kind: type[Any]) -> st.SearchStrategy[Any]:
     values = {
         "arguments": st.dictionaries(st.text(max_size=5), JSON, max_size=3),
         "usage": st.builds(Usage),
+        "time": st.floats(0, events.LATEST, exclude_max=True),
     }
     given_here = {f.name: values[f.name] for f in fields(kind) if f.name in values}
     return st.builds(kind, **given_here)
@@ -36,6 +37,7 @@ def any_event(kind: type[Any]) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("name", sorted(KINDS))
 @given(data=st.data())
+@settings(deadline=None)
 def test_every_event_survives_json(name: str, data: st.DataObject) -> None:
     event = data.draw(any_event(KINDS[name]))
     text = json.dumps(to_json(event))
@@ -51,6 +53,7 @@ def test_the_kinds_are_all_of_the_union() -> None:
 
 
 @given(JSON)
+@settings(deadline=None)
 def test_no_json_object_breaks_the_reader(value: Any) -> None:
     for name in KINDS:
         from_json({"type": name, "usage": value, "x": value})
@@ -66,6 +69,26 @@ def test_no_json_object_breaks_the_reader(value: Any) -> None:
         {"type": ["notice"]},
         {"type": "notice"},
         {"type": "turn_ended", "stop": "answer"},
+        {"type": "notice", "text": 5},
+        {"type": "log_set", "start": "1", "tokens": [1]},
+        {"type": "log_set", "start": 1, "tokens": [1, "2"]},
+        {"type": "log_set", "start": 1, "tokens": [1], "parts": [3]},
+        {"type": "log_set", "start": True, "tokens": [1]},
+        {
+            "type": "turn_ended",
+            "stop": "answer",
+            "answer": "",
+            "exit_code": 0,
+            "usage": {"prompt": "x"},
+        },
+        {
+            "type": "check_ended",
+            "command": "x",
+            "passed": True,
+            "exit_code": None,
+            "text": "",
+            "seconds": float("inf"),
+        },
     ],
 )
 def test_what_is_not_known_is_none(data: dict[str, Any]) -> None:
@@ -89,3 +112,11 @@ def test_fields_that_an_earlier_version_lacked_have_their_defaults() -> None:
 def test_lists_inside_arguments_stay_lists() -> None:
     made = CallMade("1", "t", {"a": [1, [2]], "b": {"c": []}}, "tag")
     assert from_json(json.loads(json.dumps(to_json(made)))) == made
+
+
+def test_a_time_that_no_calendar_has_costs_the_time_only() -> None:
+    data = {"type": "session_started", "session": "s", "workspace": "/w", "model": "m",
+            "n_ctx": 1, "version": "1"}  # fmt: skip
+    for time in (-1.0, 1e300):
+        found = from_json({**data, "time": time})
+        assert isinstance(found, events.SessionStarted) and found.time == 0.0

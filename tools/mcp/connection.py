@@ -21,6 +21,7 @@ from mcp import Client, MCPError
 from mcp.client.context import ClientRequestContext
 from mcp.client.session import IncomingMessage
 from mcp.shared.dispatcher import ProgressFnT
+from mcp.shared.subscriptions import PromptsListChanged, ToolsListChanged
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from tools.mcp.entry import Entry
@@ -82,6 +83,7 @@ class Connection:
         self.version = ""
         self.instructions = ""
         self.tools: list[mcp_types.Tool] = []
+        self.prompt_list: list[mcp_types.Prompt] = []  # as soon as it is known
         self._opener = opener
         self._hooks = hooks or Hooks()
         self._client: Client | None = None
@@ -91,6 +93,7 @@ class Connection:
         self._wanted = asyncio.Event()  # a call waits for a connection that was given up
         self._settled = asyncio.Event()  # it is ready, or it failed
         self._stale = asyncio.Event()  # the list of tools is another one now
+        self._prompts_stale = asyncio.Event()
 
     @property
     def name(self) -> str:
@@ -245,9 +248,11 @@ class Connection:
         self._hooks.changed(self.name)
 
     async def _stay(self, client: Client, end: End) -> None:
+        self._prompts_stale.set()
         async with anyio.create_task_group() as group:
             group.start_soon(self._listen, client)
             group.start_soon(self._follow_changes, client)
+            group.start_soon(self._follow_prompts)
             await end.gone.wait()
             group.cancel_scope.cancel()
 
@@ -265,23 +270,38 @@ class Connection:
             else:
                 self._hooks.changed(self.name)
 
+    async def _follow_prompts(self) -> None:
+        while True:
+            await self._prompts_stale.wait()
+            self._prompts_stale.clear()
+            try:
+                self.prompt_list = await self.prompts()
+            except Exception as error:  # noqa: BLE001 - its tools are still of use
+                self.log.note(f"its prompts cannot be listed: {reason_of(error)}")
+
     async def _listen(self, client: Client) -> None:
         """Since 2026-07-28 changes are told on a stream that has to be asked for."""
-        tools = client.server_capabilities.tools
-        if client.protocol_version not in MODERN_PROTOCOL_VERSIONS or not (
-            tools and tools.list_changed
-        ):
+        tools, prompts = client.server_capabilities.tools, client.server_capabilities.prompts
+        wanted = bool(tools and tools.list_changed), bool(prompts and prompts.list_changed)
+        if client.protocol_version not in MODERN_PROTOCOL_VERSIONS or not any(wanted):
             return
         try:
-            async with client.listen(tools_list_changed=True) as events:
-                async for _ in events:
-                    self._stale.set()
+            async with client.listen(
+                tools_list_changed=wanted[0], prompts_list_changed=wanted[1]
+            ) as events:
+                async for event in events:
+                    self._changed(event)
         except Exception as error:  # noqa: BLE001 - the server is still of use
             self.log.note(f"it does not tell when its tools change: {reason_of(error)}")
 
-    async def _heard(self, message: IncomingMessage) -> None:
-        if isinstance(message, mcp_types.ToolListChangedNotification):
+    def _changed(self, what: object) -> None:
+        if isinstance(what, (mcp_types.ToolListChangedNotification, ToolsListChanged)):
             self._stale.set()
+        elif isinstance(what, (mcp_types.PromptListChangedNotification, PromptsListChanged)):
+            self._prompts_stale.set()
+
+    async def _heard(self, message: IncomingMessage) -> None:
+        self._changed(message)
 
     async def _elicit(
         self,

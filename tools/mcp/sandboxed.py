@@ -31,7 +31,8 @@ def sandboxed(entry: StdioEntry, sandbox: Sandbox, workspace: Path) -> Spawn:
             env=env,
         )
         launch = sandbox.wrap(argv, workspace, profile)
-        return await spawn_plain(launch.argv, {**launch.env, **env}, launch.cwd)
+        # What the entry names is in there, as far as it is for the server alone.
+        return await spawn_plain(launch.argv, launch.env, launch.cwd)
 
     return spawn
 

@@ -3,42 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
-from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import ThreadedCompleter
 from prompt_toolkit.document import Document
-from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.input import Input
-from prompt_toolkit.output.color_depth import ColorDepth
 
 from agent.errors import IngleError
 from agent.events import TurnEnded
+from agent.ui.repl.application import make_application
 from agent.ui.repl.asking import Asking, question_lines
 from agent.ui.repl.complete import ReplCompleter
 from agent.ui.repl.draft import Pastes, message, split_command
 from agent.ui.repl.feed import Feed
 from agent.ui.repl.history import HistoryFile
 from agent.ui.repl.host import Asked, Host, News, Said, Status, StatusChanged, Wish
-from agent.ui.repl.keys import make_keys
-from agent.ui.repl.layout import Parts, make_layout
 from agent.ui.repl.output import FramedOutput, terminal_size
 from agent.ui.repl.paint import Painter
-from agent.ui.repl.panel import Panel, style_of
 from agent.ui.repl.settings import ReplSettings
+from agent.ui.repl.steady import Steady
 from agent.ui.repl.suspended import Suspended
-from agent.ui.repl.theme import find_theme, theme_or_default
+from agent.ui.repl.theme import theme_or_default
 from agent.ui.repl.view import View
+from agent.ui.repl.wishes import grant
 
 # A second Ctrl-C within this time quits.
 TWICE_S = 2.0
-# A draft that rests this long is read ahead.
-PAUSE_S = 0.35
 # How often the clock in the status line moves while the model works.
 TICK_S = 0.25
 STOPPING = "stopping; Ctrl-C twice leaves"
@@ -72,19 +67,20 @@ class Repl:
         )
         self.reason = Buffer(multiline=False)
         self.hint = ""
-        self._theme, self._trouble = theme_or_default(settings.theme, settings.themes)
-        self.view = View(self._painter(), time.monotonic)
+        self.theme, self._trouble = theme_or_default(settings.theme, settings.themes)
+        self.view = View(self.make_painter(), time.monotonic)
         self._last_interrupt = -TWICE_S
-        self._pause: asyncio.TimerHandle | None = None
+        self.steady: Steady | None = None
         self._suspended = 0
         self._background: asyncio.Future[None] | None = None
         self._held: list[News] = []
-        self.app = self._application(keyboard)
+        self.app = make_application(self, keyboard)
 
     async def run(self) -> None:
         """Show the prompt, start the host behind it, and work until the user leaves."""
         loop = asyncio.get_running_loop()
         feed = Feed(loop, self._take)
+        self.steady = Steady(loop.call_later, self._foresee)
         for number in (signal.SIGHUP, signal.SIGTERM):
             loop.add_signal_handler(number, self.leave)
         loop.add_signal_handler(signal.SIGINT, self._signalled)
@@ -272,7 +268,7 @@ class Repl:
             if isinstance(item, StatusChanged):
                 self._changed(item.status)
             elif isinstance(item, Wish):
-                self._grant(item)
+                grant(self, item)
             elif isinstance(item, Asked):
                 self.asking.add(item)
                 self.view.print_lines(question_lines(self.view.painter, item))
@@ -288,33 +284,11 @@ class Repl:
             self.hint = ""
 
     def _changed(self, status: Status) -> None:
-        self.status = status
-
-    def _grant(self, wish: Wish) -> None:
-        match wish.what:
-            case "exit":
-                self.leave()
-            case "copy":
-                data = base64.b64encode(wish.value.encode("utf-8")).decode("ascii")
-                self.output.write_raw(f"\x1b]52;c;{data}\x07")
-                self.output.flush()
-            case "clear":
-                self.app.renderer.clear()
-            case "draft":
-                self.draft.document = Document(wish.value)
-            case "theme":
-                self._set_theme(wish.value)
-            case _:
-                pass
-
-    def _set_theme(self, name: str) -> None:
-        try:
-            self._theme = find_theme(name, self.settings.themes)
-        except IngleError as error:
-            self.view.show(Said(str(error), "error"))
-            return
-        self.view.painter = self._painter()
-        self.app.style = style_of(self._theme, colour=self.settings.colour)
+        before, self.status = self.status.state, status
+        if self.steady is not None and status.state != before:
+            self.steady.forget()
+            if status.state == "ready":
+                self.steady.typed(self.draft.text)
 
     def flush(self) -> None:
         """Print what is new above the prompt, and draw the prompt again, in one frame."""
@@ -352,11 +326,14 @@ class Repl:
 
     def _typed(self) -> None:
         self.hint = ""
-        if self._pause is not None:
-            self._pause.cancel()
-        if self.app.is_running and self.status.state == "ready":
-            loop = asyncio.get_running_loop()
-            self._pause = loop.call_later(PAUSE_S, lambda: self.host.prepare(self.draft.text))
+        if self.steady is not None and self.status.state == "ready":
+            self.steady.typed(self.draft.text)
+
+    def _foresee(self, words: str) -> None:
+        """The draft goes on to begin with these words."""
+        # A file that is missing is said when the message is sent.
+        with suppress(IngleError):
+            self.host.prepare(message(words, Pastes(), self.host.root))
 
     # What is drawn.
 
@@ -366,30 +343,5 @@ class Repl:
     def rows(self) -> int:
         return terminal_size(self.output.stdout).rows
 
-    def _painter(self) -> Painter:
-        return Painter(self.width(), self.settings.colour, self._theme)
-
-    def _application(self, keyboard: Input | None) -> Application[None]:
-        panel = Panel(self)
-        parts = Parts(
-            panel.live, panel.question, panel.queue, panel.status_line, panel.prompt,
-            lambda: self.asking.current is not None, self.rows,
-        )  # fmt: skip
-        layout, _, _ = make_layout(parts, self.draft, self.reason)
-        app: Application[None] = Application(
-            layout,
-            style=style_of(self._theme, colour=self.settings.colour),
-            key_bindings=make_keys(self),
-            full_screen=False,
-            mouse_support=False,
-            editing_mode=EditingMode.VI if self.settings.keys == "vi" else EditingMode.EMACS,
-            erase_when_done=True,
-            output=self.output,
-            input=keyboard,
-            color_depth=None if self.settings.colour else ColorDepth.DEPTH_1_BIT,
-            enable_page_navigation_bindings=False,
-            min_redraw_interval=0.0,
-        )
-        # Esc alone is a key here, and nobody wants to wait for it.
-        app.ttimeoutlen, app.timeoutlen = 0.03, 0.25
-        return app
+    def make_painter(self) -> Painter:
+        return Painter(self.width(), self.settings.colour, self.theme)

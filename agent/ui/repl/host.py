@@ -28,11 +28,15 @@ class Paste:
 
 @dataclass(frozen=True)
 class Message:
-    """What the user sends: a text, the files that it names with @, and the pastes in it."""
+    """What the user sends: a text, the files that it names with @, and the pastes in it.
+
+    `id` is the sender's own name for it, where the sender is a program.
+    """
 
     text: str
     files: tuple[Path, ...] = ()
     pastes: tuple[Paste, ...] = ()
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,12 @@ class Said:
     """Something that is said outside the conversation, such as the answer to a command.
 
     `form` is 'lines', 'markdown', 'diff', 'error', 'note' (dimmed) or 'echo' (what was typed).
+    `exit_code` is what a command that ends with this error exits with.
     """
 
     text: str
     form: str = "lines"
+    exit_code: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -179,8 +185,8 @@ class Host(Protocol):
     def interrupt(self) -> None:
         """End what is being done, and keep what is there of it."""
 
-    def prepare(self, text: str) -> None:
-        """The user pauses with this draft: what can be read of it already may be read now."""
+    def prepare(self, draft: Message) -> None:
+        """The draft begins with this for some time: it may be read already. '' says nothing."""
 
     def next_mode(self) -> None:
         """The next approval mode."""

@@ -22,7 +22,9 @@ async def test_resources_and_prompts(tmp_path: Path) -> None:
         await manager.settle()
         text = await resource(manager, "plain:notes://today")
         assert text == "[resource notes://today]\nBuy milk."
-        assert await prompts(manager) == [
+        [connection] = manager.ready()
+        await connection.prompts()  # asked behind the list that is kept
+        assert prompts(manager) == [
             PromptInfo("plain", "review", "Review code.", ("language*",))
         ]
         text = await prompt(manager, "plain", "review", {"language": "C"})

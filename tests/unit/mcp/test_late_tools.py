@@ -17,6 +17,7 @@ from agent.engine.base import Sampling
 from agent.engine.scripted import CHAT_TEMPLATE, ScriptedEngine
 from agent.exchange import Exchange
 from agent.mcp.declare import tokens
+from agent.mcp.late import LateTools
 from agent.mcp.manager import SHARE, Manager
 from agent.messages import System, ToolOutput, ToolSpec, User
 from agent.policy import Decision, Policy, parse_rule
@@ -54,15 +55,13 @@ class Talk:
 def talk(manager: Manager, base: Path, lines: list[str]) -> Talk:
     engine = ScriptedEngine(lines, n_ctx=N_CTX)
     rules = (parse_rule("*", Decision.ALLOW),)
-    made: list[Dispatcher] = []
-    extra = manager.tools(
-        N_CTX, lambda tool: made[0].declare(tool), lambda name: made[0].tool(name) is not None
-    )
+    late = LateTools((), lambda event: late.take(event), 0)
+    extra = manager.tools(N_CTX, late.declare, late.is_shown)
     dispatcher = Dispatcher((*default_tools(), *extra), context(base), Policy(rules=rules))
-    made.append(dispatcher)
+    late.serve(dispatcher)
     dialect = choose_dialect(CHAT_TEMPLATE, blocks=True, family="", bos="", eos="")
     system = System("You work.", dispatcher.specs())
-    exchange = Exchange(engine, dialect, system, lambda _event: None, late=dispatcher.late_specs)
+    exchange = Exchange(engine, dialect, system, late.take, late=dispatcher.late_specs)
     return Talk(engine, exchange, dispatcher)
 
 
@@ -120,9 +119,9 @@ async def test_what_was_approved_before_stands_in_the_prompt(tmp_path: Path) -> 
     async with managing(servers, around(tmp_path)) as manager:
         await manager.settle()
     manager = Manager(servers, around(tmp_path))  # a later session; nothing is connected
-    names = [t.name for t in manager.tools(N_CTX, lambda _t: None, lambda _n: False)]
+    names = [t.name for t in manager.tools(N_CTX, lambda _t: "", lambda _n: False)]
     assert names == ["find_tools", "small__echo", "small__other"]
-    again = Manager(servers, around(tmp_path)).tools(N_CTX, lambda _t: None, lambda _n: False)
+    again = Manager(servers, around(tmp_path)).tools(N_CTX, lambda _t: "", lambda _n: False)
     specs = [ToolSpec(t.name, t.description, t.parameters()) for t in again]
     assert [spec.name for spec in specs] == names
     assert sum(map(tokens, specs[1:])) <= N_CTX // SHARE
@@ -151,7 +150,7 @@ async def test_nothing_fits_and_nothing_is_there(tmp_path: Path) -> None:
 
 async def test_without_servers_the_prompt_is_as_it_was(tmp_path: Path) -> None:
     manager = Manager([], around(tmp_path))
-    assert manager.tools(N_CTX, lambda _t: None, lambda _n: False) == ()
+    assert manager.tools(N_CTX, lambda _t: "", lambda _n: False) == ()
     manager.start()
     await manager.close()
 

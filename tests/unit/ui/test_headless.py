@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.errors import IngleError
 from agent.events import KINDS, SCHEMA, TurnEnded, WorkProgress, from_json
 from agent.messages import Usage
 from agent.ui.headless import JsonPrinter, StreamJsonPrinter
@@ -88,7 +89,7 @@ def test_a_full_disk_is_an_error() -> None:
         def write(self, text: str, /) -> int:
             raise OSError(errno.ENOSPC, f"No space for {len(text)} characters")
 
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(IngleError, match="No space"):
         JsonPrinter(Full()).show(TurnEnded("answer", "yes", 0, Usage()))
 
 

@@ -1,0 +1,118 @@
+"""Servers that a message names: their tools and their contents come with the message."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.mcp_servers_used_in_tests.sessions import Place, call
+from tests.mcp_servers_used_in_tests.use import RAW
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    made = Place(tmp_path)
+    (made.root / "shop.py").write_text('def total(prices):\n    """Sum up."""\n    return 0\n')
+    yield made
+    await made.leave()
+
+
+async def test_ours_cost_a_small_prompt_nothing_and_come_with_a_message(place: Place) -> None:
+    await place.open([call("code_definition", name="total"), "In shop.py."], rules=())
+    bare = place.session.tools if place.session else ()
+    assert not [tool.name for tool in bare if "code" in tool.name or "find" in tool.name]
+    await place.say("Where are prices added up? Use @code-search.")
+    assert "These can be called now:" in place.given(0)
+    assert '{"name":"code_definition"' in place.given(0)
+    assert "web_search" not in place.given(0)
+    assert "shop.py" in place.results()[0]
+    engine = place.engine
+    assert engine.evaluations == engine.evaluated == len(engine.log) - 1
+
+
+async def test_no_file_of_ours_is_opened_before_the_first_call(place: Place) -> None:
+    await place.open(["Yes."])
+    await place.say("Is it @code-search?")
+    assert not (place.base / "cache").exists()
+
+
+async def test_tools_are_declared_once(place: Place) -> None:
+    await place.open(["One.", "Two."])
+    await place.say("First @code-search and @code-search.")
+    await place.say("Again @code-search.")
+    assert place.engine.asked[-1].prompt.count('{"name":"code_search"') == 1
+
+
+async def test_what_is_known_of_a_name_comes_with_the_message(place: Place) -> None:
+    await place.open(["Here."])
+    await place.say("Explain @code-search:total, please.")
+    assert "code-search:total\n" in place.given(0)
+    assert "def total(prices)" in place.given(0).split("code-search:total\n")[1]
+
+
+async def test_a_resource_comes_with_the_message(place: Place) -> None:
+    place.configure(plain=place.plain())
+    await place.open(["Milk."])
+    await place.say("What do I need? See @plain:notes://today.")
+    assert "[resource notes://today]\nBuy milk." in place.given(0)
+    assert "Buy milk." in place.engine.words()
+
+
+async def test_all_tools_of_a_server_come_with_its_name(place: Place) -> None:
+    place.configure(plain=place.plain())
+    await place.open([call("plain__add", a=2, b=3), "5"])
+    ended = await place.say("Add 2 and 3 with @plain.")
+    assert (ended.answer, place.results()) == ("5", ["5"])
+    assert "The server plain says: Add before you multiply." in place.given(0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["mail me@plain:x", "@nobody:notes://today", "@plainer", "@plain.py", "@plain/x", "@@plain"],
+)
+async def test_what_only_looks_like_a_server_is_text(place: Place, text: str) -> None:
+    place.configure(plain=place.plain())
+    await place.open(["Fine."])
+    await place.say(text)
+    assert "notes://today]" not in place.given(0)
+    assert "can be called now" not in place.given(0)
+    assert place.given(0).count(text) == 1
+
+
+@pytest.mark.parametrize("what", ["gone", "gone:x://y", "plain:notes://none"])
+async def test_what_cannot_be_had_is_told_to_both(place: Place, what: str) -> None:
+    gone = {**place.plain(), "args": [RAW, "exit"]}
+    place.configure(plain=place.plain(), gone=gone)
+    await place.open(["I cannot see it."])
+    ended = await place.say(f"Look at @{what} for me")
+    assert ended.stop == "answer"
+    [notice] = [text for text in place.notices() if what in text]
+    assert f"[{notice}]" in place.given(0)
+
+
+async def test_what_is_switched_off_is_not_there(place: Place) -> None:
+    place.configure(**{"code-search": {"disabled": True}})
+    await place.open(["Fine."], profile="full")
+    names = [tool.name for tool in place.session.tools] if place.session else []
+    assert "web_search" in names
+    assert "code_search" not in names
+    await place.say("Use @code-search.")
+    assert "can be called now" not in place.given(0)
+
+
+async def test_a_large_resource_is_cut(place: Place) -> None:
+    place.change('"Buy milk."', '"Buy milk. " * 100_000')
+    place.configure(plain=place.plain())
+    await place.open(["Milk."], n_ctx=4096)
+    ended = await place.say("What do I need? See @plain:notes://today")
+    assert ended.stop == "answer"
+    assert len(place.given(0)) < 3 * 4096
