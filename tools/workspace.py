@@ -7,9 +7,16 @@ import errno
 import hashlib
 import os
 import secrets
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
-from tools.protected import PROTECTED_NAMES, own_folders, protected_paths
+from tools.protected import (
+    is_obeyed_at_home,
+    is_protected_name,
+    own_folders,
+    protected_paths,
+)
 from tools.text import is_argument
 
 
@@ -61,9 +68,11 @@ class Workspace:
         """
         named, path = self._locate(model_path)
         parts = (*_parts_below(self.root, named), *_parts_below(self.root, path))
-        # Lower case: on a case-insensitive file system .GIT is .git.
-        if any(part.lower() in PROTECTED_NAMES for part in parts) or any(
-            path.is_relative_to(place) for place in (*protected_paths(self.root), *own_folders())
+        places = (*protected_paths(self.root), *own_folders())
+        if (
+            any(is_protected_name(part) for part in parts)
+            or any(path.is_relative_to(place) for place in places)
+            or is_obeyed_at_home(self.root, path)
         ):
             raise PathRefused(f"{model_path} is read-only for you: choose a file of the project")
         return path
@@ -116,25 +125,13 @@ class Workspace:
         Raises:
             OSError: the disk is full, the file is read-only, a parent is a file, ...
         """
-        before = path.stat() if path.exists() else None
-        if path not in self._originals:
-            self._originals[path] = path.read_bytes() if before is not None else None
-        if before is not None and not os.access(path, os.W_OK):
-            raise PermissionError(errno.EACCES, "the file is read-only", str(path))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.parent / f".ingle-{secrets.token_hex(6)}.tmp"
-        try:
-            with temporary.open("xb") as file:
-                if before is not None:
-                    _copy_owner_and_mode(file.fileno(), before)
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
+        with _opened(self.root, path.parent, make=True) as folder:
+            before = _status(folder, path)
+            if path not in self._originals:
+                self._originals[path] = _content(folder, path) if before is not None else None
+            if before is not None and not os.access(path.name, os.W_OK, dir_fd=folder):
+                raise PermissionError(errno.EACCES, "the file is read-only", str(path))
+            _replace(folder, path.name, data, before)
         self.remember(path, data)
 
     def begin(self) -> None:
@@ -155,7 +152,11 @@ class Workspace:
             if self.changed_since_read(path):
                 continue
             if data is None:
-                path.unlink(missing_ok=True)
+                with (
+                    contextlib.suppress(FileNotFoundError),
+                    _opened(self.root, path.parent) as folder,
+                ):
+                    os.unlink(path.name, dir_fd=folder)
                 self._seen.pop(path, None)
             else:
                 self.write(path, data)
@@ -194,13 +195,63 @@ def _copy_owner_and_mode(descriptor: int, before: os.stat_result) -> None:
         # Only root may give files away; for others the file becomes theirs, as with any editor.
         with contextlib.suppress(PermissionError):
             os.fchown(descriptor, before.st_uid, before.st_gid)
-    os.fchmod(descriptor, before.st_mode & 0o7777)
+    # Not setuid: the content is another one now.
+    os.fchmod(descriptor, before.st_mode & 0o777)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the rename durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+@contextlib.contextmanager
+def _opened(root: Path, folder: Path, *, make: bool = False) -> Iterator[int]:
+    """A descriptor of the resolved `folder`, made where it is missing if `make`.
+
+    No link below `root` is followed: a server that works there meanwhile could have put one.
+    """
+    inside = folder.is_relative_to(root)
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    descriptor = os.open(root if inside else folder, flags)
     try:
-        os.fsync(descriptor)
+        for name in folder.relative_to(root).parts if inside else ():
+            if make:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=descriptor)
+            below = os.open(name, flags | os.O_NOFOLLOW, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = below
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _status(folder: int, path: Path) -> os.stat_result | None:
+    """What is there under the path's name; None when nothing is. Raises OSError for no file."""
+    try:
+        status = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return status
+
+
+def _content(folder: int, path: Path) -> bytes:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with os.fdopen(os.open(path.name, flags, dir_fd=folder), "rb") as file:
+        return file.read()
+
+
+def _replace(folder: int, name: str, data: bytes, before: os.stat_result | None) -> None:
+    """Put a new file in the place of `name`, durably."""
+    temporary = f".ingle-{secrets.token_hex(6)}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(temporary, flags, 0o666, dir_fd=folder), "wb") as file:
+            if before is not None:
+                _copy_owner_and_mode(file.fileno(), before)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
+    os.fsync(folder)

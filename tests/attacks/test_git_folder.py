@@ -1,5 +1,8 @@
 """Whoever can write into git's folder runs code at the user's next git command."""
 
+# A test waits for what it starts; nothing else runs in its event loop.
+# ruff: noqa: ASYNC221
+
 from __future__ import annotations
 
 import shutil
@@ -11,6 +14,7 @@ import pytest
 
 from tools.base import ToolContext
 from tools.shell import run_command
+from tools.workspace import PathRefused
 
 BYPASSES = [
     "echo x > {git}/hooks/pre-commit",
@@ -125,3 +129,46 @@ async def test_the_agents_own_installation_cannot_be_changed(
     monkeypatch.setattr(sys, "prefix", str(venv))
     assert await attacked(unconfined, venv, command)
     assert not await attacked(confined, venv, command)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "file"),
+    [
+        ("core.hooksPath", ".husky", ".husky/pre-commit"),
+        ("core.hooksPath", '"tools/git hooks"', "tools/git hooks/pre-commit"),
+        ("include.path", "../.gitconfig", ".gitconfig"),
+        ("includeIf.onbranch:*.path", "../config/git.inc", "config/git.inc"),
+        ("core.fsmonitor", "./watch.sh", "watch.sh"),
+        ("filter.x.clean", "python3 tools/clean.py %f", "tools/clean.py"),
+        ("diff.x.textconv", "sh ./tools/show.sh", "tools/show.sh"),
+        ("alias.x", "", ".git/hooks/pre-commit"),
+    ],
+)
+async def test_what_gits_configuration_names_in_the_workspace_cannot_be_changed(
+    unconfined: ToolContext, confined: ToolContext, root: Path, key: str, value: str, file: str
+) -> None:
+    """The user lets git run a file of the project: at their next git command it would be evil."""
+    init(root)
+    if value:
+        subprocess.run(["git", "config", key, value.strip('"')], cwd=root, check=True)
+    else:
+        (root / "team").mkdir()
+        shutil.rmtree(root / ".git/hooks")
+        (root / ".git/hooks").symlink_to("../team")
+    place = (root / file).resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("good")
+    above = place.parent.relative_to(root)
+    for command in (
+        f"echo evil > {str(place)!r}",
+        f"mv {str(place)!r} x; echo evil > {str(place)!r}",
+        f"mv {str(above)!r} y; mkdir -p {str(above)!r}; echo evil > {str(place)!r}",
+    ):
+        await run_command(command, confined, 60)
+        assert place.read_text() == "good"
+    with pytest.raises(PathRefused):
+        confined.workspace.resolve_for_writing(str(place.relative_to(root)))
+    fine = "mkdir -p src tools2; echo x > src/a.py; echo x > tools2/clean.py; echo fine"
+    assert (await run_command(fine, confined, 60)).text == "fine\n"
+    await run_command(f"echo evil > {str(place)!r}", unconfined, 60)
+    assert place.read_text() == "evil\n", "the attack works without the sandbox"

@@ -518,3 +518,60 @@ async def test_a_link_in_the_workspace_does_not_lead_a_restore_out(
     for path in ("d", "d/secret.txt", "."):
         await git_tool().run(GitArguments(action="restore", path=path), unconfined)
     assert (outside / "secret.txt").read_text() == "the secret\n"
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+async def test_another_repository_is_not_shared(
+    hostile: Hostile, unconfined: ToolContext, outside: Path, kind: str
+) -> None:
+    """A git folder in the workspace that says it belongs to another repository of the user's."""
+    theirs = outside / "theirs"
+    theirs.mkdir()
+    hostile.git("init", "-q", "-b", "main", cwd=theirs)
+    (theirs / "plan.txt").write_text("x")
+    hostile.git("add", "-A", cwd=theirs)
+    hostile.git("-c", "user.name=a", "-c", "user.email=b", "commit", "-qm", "the secret plan",
+                cwd=theirs)  # fmt: skip
+    gitdir = hostile.root / ".git"
+    if kind == "file":
+        gitdir.rename(hostile.root / "store")
+        gitdir.write_text("gitdir: store\n")
+        gitdir = hostile.root / "store"
+    (gitdir / "commondir").write_text(f"{theirs}/.git\n")
+    assert "the secret plan" in hostile.git("log"), "the attack works on plain git"
+    before = state_of(theirs / ".git")
+    for action in ACTIONS:
+        hostile.change()
+        result = await git_tool().run(GitArguments.model_validate(action), unconfined)
+        assert not result.ok and "outside of the workspace" in result.text
+        assert "secret plan" not in result.text
+    assert state_of(theirs / ".git") == before
+
+
+def state_of(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (".gitmodules", '[submodule "x"]\n\tpath = x\n\turl = ./x\n\tupdate = !{bait}\n'),
+        (".gitattributes", "*.txt filter=x diff=x merge=x\n"),
+        (".lfsconfig", "[lfs]\n\turl = ext::{bait}\n"),
+        (".mailmap", "A <a@b> {bait}\n"),
+    ],
+)
+async def test_files_of_the_work_tree_name_no_program(
+    hostile: Hostile, unconfined: ToolContext, ground: Path, name: str, text: str
+) -> None:
+    """What a clone brings along as files, together with the configuration of an earlier visit."""
+    (hostile.root / name).write_text(text.format(bait=hostile.bait))
+    for key in ("filter.x.clean", "filter.x.smudge", "diff.x.textconv", "merge.x.driver",
+                "submodule.x.update", "alias.status", "core.pager", "core.editor",
+                "credential.helper", "gpg.program", "core.fsmonitor"):  # fmt: skip
+        value = f"!{hostile.bait}" if key.startswith(("alias", "sub", "cred")) else hostile.bait
+        hostile.config(key, str(value))
+    hostile.git("status")
+    assert hostile.sprung(), "the attack works on plain git"
+    await use_everything(hostile, unconfined, ground / "store")
+    assert not hostile.sprung()

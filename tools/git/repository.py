@@ -119,6 +119,7 @@ def _gitdir(root: Path) -> Path:
     if not marker.is_symlink() and marker.is_dir():
         if not os.access(marker, os.R_OK | os.X_OK):
             raise GitFailed("the folder .git cannot be read: the user has to allow it")
+        _refuse_shared(marker, root)
         return marker
     try:
         gitdir = gitdir_of(root)
@@ -132,7 +133,19 @@ def _gitdir(root: Path) -> Path:
             "the file .git leads to a repository outside of the workspace that does not name this "
             "folder as its worktree (as in a submodule): work from the folder of that repository"
         )
+    if gitdir.is_relative_to(root):
+        _refuse_shared(gitdir, root)
     return gitdir
+
+
+def _refuse_shared(gitdir: Path, root: Path) -> None:
+    """A folder in the workspace could say that it belongs to any repository of the user's."""
+    try:
+        shared = (gitdir / "commondir").read_text("utf-8", "replace").strip()
+    except OSError:
+        return
+    if "\0" in shared or not (gitdir / shared).resolve().is_relative_to(root):
+        raise GitFailed("the git folder says that its repository is outside of the workspace")
 
 
 def _nothing_here(root: Path) -> str:

@@ -73,7 +73,13 @@ async def run_git(
     """
     root = context.workspace.root
     stop = threading.Event()
-    launch = _launch(context, arguments, writes=writes)
+    program = find_git(child_environment(os.environ, root)["PATH"], root)
+    if program is None:
+        raise GitFailed("the program git is not installed here")
+    # GitPython starts the git of PATH when it is imported: that may lie in the workspace.
+    os.environ["GIT_PYTHON_GIT_EXECUTABLE"] = program
+    argv = [program, "--no-pager", *arguments]
+    launch = context.sandbox.wrap(argv, root, GIT if writes else READ_ONLY)
     env = git_environment(launch.env, settings) | dict(env or {})
     env["GIT_CEILING_DIRECTORIES"] = str(root.parent)
     working = asyncio.to_thread(_run, Launch(launch.argv, env, launch.cwd), given, stop)
@@ -81,15 +87,6 @@ async def run_git(
         return await working
     finally:
         stop.set()
-
-
-def _launch(context: ToolContext, arguments: Sequence[str], *, writes: bool) -> Launch:
-    root = context.workspace.root
-    program = find_git(child_environment(os.environ, root)["PATH"], root)
-    if program is None:
-        raise GitFailed("the program git is not installed here")
-    argv = [program, "--no-pager", *arguments]
-    return context.sandbox.wrap(argv, root, GIT if writes else READ_ONLY)
 
 
 def _run(launch: Launch, given: bytes, stop: threading.Event) -> Outcome:

@@ -60,6 +60,19 @@ def absolute(value: str) -> str:
     return ":".join(entry for entry in value.split(":") if entry.startswith("/"))
 
 
+def outside(source: Mapping[str, str], workspace: Path) -> dict[str, str]:
+    """The environment of a program of the user's that we start outside, in a workspace.
+
+    Nothing that a command has put there is found through PATH, or loaded: not even where the
+    user's own environment names a folder of it, as an active venv does.
+    """
+    env, root = dict(source), workspace.resolve()
+    for name in {"PATH", *LIBRARIES} & env.keys():
+        entries = absolute(env[name]).split(":")
+        env[name] = ":".join(e for e in entries if not Path(e).resolve().is_relative_to(root))
+    return env
+
+
 def loaded_inside(env: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
     """`env` for what starts a sandbox, and the words before a command that give it the rest.
 

@@ -7,6 +7,7 @@ import pwd
 import re
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from tools.protected import outer_repository
@@ -52,7 +53,9 @@ RESOLVERS = ("/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager")
 
 def hidden_folders(profile: Profile) -> list[Path]:
     """Folders to cover, outer ones first. A home that is / or the like cannot be covered."""
-    homes = [Path.home(), Path(pwd.getpwuid(os.geteuid()).pw_dir)]
+    homes = [Path.home()]
+    with suppress(KeyError):  # a user whom no file lists
+        homes.append(Path(pwd.getpwuid(os.geteuid()).pw_dir))
     wanted = [*map(Path, FOLDERS), *homes, *own_folders(), *profile.hidden]
     wanted += [path for path in map(Path, FULL) if _has_entries(path)]
     found = {path.resolve() for path in wanted if path.is_dir()}
