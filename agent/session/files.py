@@ -68,7 +68,10 @@ class Saver:
         left = [path for path in saved.left_out if not path.endswith("/")]
         if left:
             some = ", ".join(left[:SHOWN]) + (", ..." if len(left) > SHOWN else "")
-            self._say(f"{len(left)} files are too large or unreadable to be saved for undo: {some}")
+            self._say(
+                f"{len(left) + saved.more:,} files are not saved for undo, since they are too "
+                f"many, too large or unreadable: {some}"
+            )
 
     def _say(self, text: str) -> None:
         if not self._told:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.events import (
+    ApprovalGiven,
+    CallMade,
     CallReturned,
     CheckEnded,
     Event,
@@ -22,8 +24,8 @@ from agent.session.lines import complete_lines, parse
 # Deltas are most of a log, and say nothing here.
 _KINDS = tuple(
     f'{{"type": "{kind}"'.encode()
-    for kind in ("session_started", "task_given", "call_returned", "check_ended",
-                 "model_replied", "turn_ended")
+    for kind in ("session_started", "task_given", "call_made", "approval_given", "call_returned",
+                 "check_ended", "model_replied", "turn_ended")
 )  # fmt: skip
 
 
@@ -31,8 +33,9 @@ _KINDS = tuple(
 class Turn:
     """One task. `time` (seconds since 1970) is when the process was started that worked on it.
 
-    `seconds` is the wall time of the turn, 0 when it never ended; `tools` and `checks` are seconds
-    too.
+    `seconds` is the wall time of the turn and of loading the model for it, 0 when it never ended;
+    `tools`, `checks` and `waiting` (for a person's answer to a question) are seconds too.
+    `energy` is in joules, None where nobody knows.
     """
 
     time: float
@@ -40,15 +43,17 @@ class Turn:
     usage: Usage = field(default_factory=Usage)
     tools: float = 0.0
     checks: float = 0.0
+    waiting: float = 0.0
     seconds: float = 0.0
+    energy: float | None = None
     calls: int = 0
     ended: bool = False
+    in_call: float = 0.0  # seconds that a person took for the call that runs
 
     @property
     def rest(self) -> float:
-        """Seconds that none of the others is: starting, looking at files, waiting for a person."""
-        known = self.usage.load_s + self.usage.prefill_s + self.usage.decode_s
-        return max(0.0, self.seconds - known - self.tools - self.checks)
+        """Seconds that none of the others is: starting, and looking at files."""
+        return max(0.0, self.seconds - _known(self))
 
 
 @dataclass(frozen=True)
@@ -91,8 +96,15 @@ def turns_of(events: Iterable[Event]) -> Iterator[Turn]:
 
 
 def _add(turn: Turn, event: Event) -> None:
-    if isinstance(event, CallReturned):
-        turn.tools += event.seconds
+    if isinstance(event, CallMade):
+        turn.in_call = 0.0
+    elif isinstance(event, ApprovalGiven):
+        turn.waiting += event.seconds
+        turn.in_call += event.seconds
+    elif isinstance(event, CallReturned):
+        # A call's time has the time in it that a person took to allow it.
+        turn.tools += max(0.0, event.seconds - turn.in_call)
+        turn.in_call = 0.0
         turn.calls += 1
     elif isinstance(event, CheckEnded):
         turn.checks += event.seconds
@@ -100,7 +112,8 @@ def _add(turn: Turn, event: Event) -> None:
         turn.usage.add(event.usage)
     elif isinstance(event, TurnEnded):
         # It has all tokens, those of attempts that were dropped too.
-        turn.usage, turn.seconds, turn.ended = event.usage, event.seconds, True
+        turn.usage, turn.ended, turn.energy = event.usage, True, event.energy_j
+        turn.seconds = event.seconds + event.usage.load_s
 
 
 def all_turns(state: Path, since: float = 0.0) -> tuple[list[Turn], int, list[str]]:
@@ -142,13 +155,17 @@ def total(turns: Iterable[Turn]) -> Turn:
         sum_of.usage.add(turn.usage)
         sum_of.tools += turn.tools
         sum_of.checks += turn.checks
-        sum_of.seconds += max(turn.seconds, turn.tools + turn.checks + _model(turn))
+        sum_of.waiting += turn.waiting
+        sum_of.seconds += max(turn.seconds, _known(turn))
         sum_of.calls += turn.calls
+        if turn.energy is not None:
+            sum_of.energy = (sum_of.energy or 0.0) + turn.energy
     return sum_of
 
 
-def _model(turn: Turn) -> float:
-    return turn.usage.load_s + turn.usage.prefill_s + turn.usage.decode_s
+def _known(turn: Turn) -> float:
+    model = turn.usage.load_s + turn.usage.prefill_s + turn.usage.decode_s
+    return model + turn.tools + turn.checks + turn.waiting
 
 
 def speed(usage: Usage) -> float:

@@ -14,11 +14,15 @@ class CheckpointFailed(Exception):
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint: its id (40 hex digits), how long it took, and which paths it does not have."""
+    """A checkpoint: its id (40 hex digits), how long it took, and which paths it does not have.
+
+    Of very many such paths the first ones are named, and `more` are not.
+    """
 
     id: str
     seconds: float
     left_out: tuple[str, ...] = ()
+    more: int = 0
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ def _sorted_out(shadow: Shadow, new: set[bytes], known: set[bytes]) -> Found:
     found = Found()
     root = os.fsencode(shadow.root)
     sizes: dict[bytes, tuple[int, int]] = {}
+    usual = (default_mode(executable=False), default_mode(executable=True))
     for path in sorted(new | known):
         if path.endswith(b"/"):  # a repository of its own
             found.left_out.append(os.fsdecode(path))
@@ -79,7 +80,7 @@ def _sorted_out(shadow: Shadow, new: set[bytes], known: set[bytes]) -> Found:
             found.forget.append(path)
             continue
         sizes[path] = (status.st_mtime_ns, status.st_size)
-        if stat.S_ISREG(status.st_mode) and _is_special(status.st_mode):
+        if stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) not in usual:
             found.modes[os.fsdecode(path)] = stat.S_IMODE(status.st_mode)
     room = max(0, MOST_FILES - shadow.files)
     _bound(found, sizes, known, room)
@@ -109,10 +110,6 @@ def _bound(found: Found, sizes: dict[bytes, tuple[int, int]], known: set[bytes],
             size -= sizes[path][1]
         else:
             found.save.append(path)
-
-
-def _is_special(mode: int) -> bool:
-    return stat.S_IMODE(mode) not in (default_mode(executable=False), default_mode(executable=True))
 
 
 def default_mode(*, executable: bool) -> int:

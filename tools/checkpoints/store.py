@@ -31,6 +31,7 @@ MOST_KEPT = 400
 TIDY_EVERY = 100
 RETRIES = 20
 MANY = 200  # new files
+MOST_NAMED = 1_000  # of the files that are left out
 NOTHING = "0" * 40
 
 
@@ -42,6 +43,7 @@ class _Last:
     tree: str = ""
     modes: dict[str, int] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    more: int = 0  # left out besides these
     number: int = 0  # its place in the order of the checkpoints
 
 
@@ -64,7 +66,7 @@ class Checkpoints:
         started = time.monotonic()
         with self._shadow.locked():
             last = self._save(label)
-        return Saved(last.id, time.monotonic() - started, last.left_out)
+        return Saved(last.id, time.monotonic() - started, last.left_out, last.more)
 
     def changes(self, before: str, after: str = "") -> list[tuple[str, Kind]]:
         """Paths that differ between two checkpoints, sorted; '' is the folder as it is now.
@@ -129,16 +131,17 @@ class Checkpoints:
         if found.save or found.forget:
             gone = {os.fsdecode(path) for path in (*found.save, *found.forget)}
             modes = {path: mode for path, mode in modes.items() if path not in gone} | found.modes
-        left_out = tuple(sorted(found.left_out))
-        same = (tree, modes, left_out) == (last.tree, last.modes, last.left_out)
+        left_out = tuple(sorted(found.left_out)[:MOST_NAMED])
+        more = len(found.left_out) - len(left_out)
+        same = (tree, modes, left_out, more) == (last.tree, last.modes, last.left_out, last.more)
         if same and self._has_tree(last.id, tree):
             return last
         # Behind the newest one also where the clock was set back: the oldest ones go.
         number = max(time.time_ns(), last.number + 1)
-        about = json.dumps({"label": label, "modes": modes, "left_out": left_out})
+        about = json.dumps({"label": label, "modes": modes, "left_out": left_out, "more": more})
         commit = self._shadow.git("commit-tree", tree, given=about.encode()).decode().strip()
         self._shadow.git("update-ref", f"refs/checkpoints/{number:020d}", commit)
-        last = _Last(commit, tree, modes, left_out, number)
+        last = _Last(commit, tree, modes, left_out, more, number)
         self._remember(last)
         self._tidy()
         return last
@@ -245,8 +248,8 @@ class Checkpoints:
             value = json.loads((self._shadow.store / "last.json").read_bytes())
             modes = {str(path): int(mode) for path, mode in value["modes"].items()}
             left_out = tuple(map(str, value["left_out"]))
-            number = int(value.get("number", 0))
-            last = _Last(str(value["id"]), str(value["tree"]), modes, left_out, number)
+            more, number = int(value.get("more", 0)), int(value.get("number", 0))
+            last = _Last(str(value["id"]), str(value["tree"]), modes, left_out, more, number)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return _Last()
         return last
