@@ -22,6 +22,23 @@ def prompt_commands(manager: Manager) -> list[Command]:
     return [_command(manager, one) for one in prompts(manager)]
 
 
+def named(manager: Manager, name: str) -> Command | None:
+    """The command of `server:prompt` where that server is not ready, or has not told it yet."""
+    server, sign, prompt = name.partition(":")
+    if not sign or server not in manager.names:
+        return None
+
+    async def run(chat: Actions, argument: str) -> Outcome:
+        from agent.mcp.contents import prompts_of
+
+        found = [one for one in await prompts_of(manager, server) if one.name == prompt]
+        if not found:
+            raise UsageError(f"the MCP server {server} has no prompt {prompt!r}")
+        return await _command(manager, found[0]).run(chat, argument)
+
+    return Command(name, "", "", run)
+
+
 def _command(manager: Manager, info: PromptInfo) -> Command:
     async def run(_chat: Actions, argument: str) -> Outcome:
         from agent.mcp.contents import prompt

@@ -53,7 +53,7 @@ def connection(
         from tools.mcp.http import http_transport
 
         assert not isinstance(entry, StdioEntry)
-        return http_transport(entry, around.folders.state / "mcp" / "auth", person)
+        return http_transport(entry, around.folders.state / "mcp" / "auth", person, log.note)
 
     hooks = Hooks(
         lambda _name: changed(), around.elicit or nobody, around.backoff or backoff

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from agent.errors import UsageError
 from agent.mcp.manager import Manager
@@ -39,13 +40,26 @@ async def resource(manager: Manager, reference: str) -> str:
 def prompts(manager: Manager) -> list[PromptInfo]:
     """The prompts of all servers that are connected now, as far as they are known."""
     return [
-        PromptInfo(
-            connection.name, one.name, one.description or one.title or "",
-            tuple(f"{a.name}{'*' if a.required else ''}" for a in one.arguments or ()),
-        )
+        _info(connection.name, one)
         for connection in manager.ready()
         for one in connection.prompt_list
-    ]  # fmt: skip
+    ]
+
+
+async def prompts_of(manager: Manager, server: str) -> list[PromptInfo]:
+    """The prompts of one server, which is waited for. Raises UsageError."""
+    from tools.mcp.reasons import reason_of
+
+    connection = await manager.connection(server)
+    try:
+        return [_info(server, one) for one in await connection.prompts()]
+    except Exception as error:
+        raise UsageError(f"the prompts of {server}: {reason_of(error)}") from error
+
+
+def _info(server: str, one: Any) -> PromptInfo:
+    arguments = tuple(f"{a.name}{'*' if a.required else ''}" for a in one.arguments or ())
+    return PromptInfo(server, one.name, one.description or one.title or "", arguments)
 
 
 async def prompt(manager: Manager, server: str, name: str, values: dict[str, str]) -> str:

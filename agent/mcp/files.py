@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,10 @@ def read_json(path: Path) -> dict[str, Any]:
         ConfigError: it cannot be read, or is no JSON object.
     """
     try:
-        if path.stat().st_size > LARGEST:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfigError(f"{path}: no regular file")  # a pipe would be waited on for ever
+        if status.st_size > LARGEST:
             raise ConfigError(f"{path}: too large for a settings file")
         value = json.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:

@@ -160,6 +160,7 @@ def entry_of(server: Configured, environment: Mapping[str, str], project: Path) 
         settings = OAuthSettings(
             oauth.get("clientId", ""), oauth.get("clientSecret", ""), oauth.get("scope", ""),
             oauth.get("grant", "authorization_code"), oauth.get("clientMetadataUrl", ""),
+            oauth.get("privateKey", ""), oauth.get("algorithm", "RS256"),
         )  # fmt: skip
         return HttpEntry(server.name, raw["url"], raw.get("headers", {}), settings, start_s, call_s)
     grants = Grants(

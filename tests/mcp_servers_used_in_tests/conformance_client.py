@@ -47,11 +47,18 @@ def person() -> Person:
     return Person("http://127.0.0.1:8931/callback", show, wait)
 
 
-def settings(scenario: str, given: dict[str, Any]) -> OAuthSettings:
+def settings(scenario: str, given: dict[str, Any], folder: Path) -> OAuthSettings:
     if scenario == "auth/basic-cimd":
         return OAuthSettings(metadata_url=METADATA_URL)
     if "client_id" not in given:
         return OAuthSettings()
+    key = folder / "key.pem"
+    if "private_key_pem" in given:
+        key.write_text(given["private_key_pem"], "utf-8")
+        return OAuthSettings(
+            given["client_id"], grant="client_credentials", private_key=str(key),
+            algorithm=given.get("signing_algorithm", "RS256"),
+        )  # fmt: skip
     grant = "client_credentials" if "client-credentials" in scenario else "authorization_code"
     return OAuthSettings(given["client_id"], given.get("client_secret", ""), grant=grant)
 
@@ -63,8 +70,9 @@ async def accept(_server: str, _message: str, _schema: dict[str, Any]) -> dict[s
 async def main(url: str) -> None:
     scenario = os.environ.get("MCP_CONFORMANCE_SCENARIO", "")
     given = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT") or "{}")
-    entry = HttpEntry("conformance", url, oauth=settings(scenario, given), start_s=20, call_s=20)
     with tempfile.TemporaryDirectory() as folder:
+        oauth = settings(scenario, given, Path(folder))
+        entry = HttpEntry("conformance", url, oauth=oauth, start_s=20, call_s=20)
         made = Connection(
             entry,
             lambda _end: http_transport(entry, Path(folder), person()),

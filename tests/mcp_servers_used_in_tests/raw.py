@@ -151,6 +151,8 @@ def main() -> None:
         for _ in sys.stdin.buffer:
             pass
         return
+    if mode == "gate":
+        Path(arguments[0]).read_bytes()  # a FIFO: until somebody writes
     if mode == "children":
         # One in the group, and one that detached itself, both with the pipes of the server.
         program = "import sys, time; time.sleep(1000)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from agent.config import Folders, Limits
 from agent.engine.scripted import Line, ScriptedEngine
 from agent.events import CallReturned, Event, Notice, TurnEnded
 from agent.job import Job
+from agent.mcp.session import Elicit
 from agent.policy import Decision, Policy, parse_rule
 from agent.session.resume import last_in, load_earlier
 from agent.session.store import SessionLog
@@ -30,9 +31,11 @@ class Keeper:
 
     closed: bool = False
     events: list[Event] = field(default_factory=list)
+    on_show: Callable[[Event], None] = lambda _event: None
 
     def show(self, event: Event) -> None:
         self.events.append(event)
+        self.on_show(event)
 
     def close(self) -> None:
         self.closed = True
@@ -87,6 +90,7 @@ class Place:
         profile: Profile = "small",
         rules: Sequence[str] = ("*",),
         ask: Ask | None = None,
+        elicit: Elicit | None = None,
     ) -> Session:
         """A session, or the last one again as another process would open it."""
         await self.leave()
@@ -97,7 +101,7 @@ class Place:
         policy = Policy(rules=tuple(parse_rule(rule, Decision.ALLOW) for rule in rules))
         self.session = Session(
             self.engine, Workspace(self.root), log, self.keeper, ask, earlier=earlier,
-            policy=policy, folders=self.folders, profile=profile,
+            policy=policy, folders=self.folders, profile=profile, elicit=elicit,
         )  # fmt: skip
         await self.session.start(sandbox="off")
         return self.session

@@ -120,7 +120,8 @@ async def test_one_that_was_approved_since_is_declared_again(place: Place) -> No
 async def test_a_fold_declares_again_what_is_in_use(place: Place) -> None:
     (place.root / "a.txt").write_text("".join(f"line {i} of it\n" for i in range(9000)))
     long = [call("shell", command=f"head -c {3000 + i} a.txt") for i in range(30)]
-    lines = [FIND, call("plain__add", a=1, b=2), *long, call("plain__add", a=3, b=4), FIND, "7"]
+    find = call("find_tools", words="add integers, weather of a city")
+    lines = [find, call("plain__add", a=1, b=2), *long, call("plain__add", a=3, b=4), find, "7"]
     await place.open(lines, n_ctx=8192)
     ended = await place.say("add 1 and 2")
     assert ended.answer == "7"
@@ -132,7 +133,7 @@ async def test_a_fold_declares_again_what_is_in_use(place: Place) -> None:
     assert prompt.count(ADD) == 1
     assert prompt.count("find_tools shows them again") == 1
     assert "Declared before: plain__add" in place.results()[-1]
-    assert '{"name":"plain__' in place.results()[-1], "and those that are only named"
+    assert '{"name":"plain__weather"' in place.results()[-1], "which was only named"
 
 
 async def test_what_a_fold_declared_is_known_to_a_session_that_goes_on(place: Place) -> None:

@@ -154,15 +154,23 @@ class Connection:
             return await request
         except MCPError as error:
             if error.code == mcp_types.CONNECTION_CLOSED or "ession terminated" in error.message:
-                end.because("")
-                said = end.reason or self.log.last
+                self._lost(end)
+                told = "" if "onnection closed" in error.message else error.message
+                said = end.reason or told or self.log.last
                 why = f" ({said})" if said else ""
                 text = f"the connection was lost during the request{why}; it may have been done"
                 raise Unavailable(text) from error
             raise
         except (anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
-            end.because("")
+            self._lost(end)
             raise Unavailable("the connection was lost") from error
+
+    def _lost(self, end: End) -> None:
+        """Whoever calls now waits for the next connection, before the owner has seen the end."""
+        end.because("")
+        if end is self._end and self._client is not None:
+            self._client = None
+            self._settled.clear()
 
     async def resources(self) -> list[mcp_types.Resource]:
         """All resources. Raises as :meth:`call`."""

@@ -38,7 +38,8 @@ class OAuthSettings:
     """What the user was given by an authorization server; all of it may be empty.
 
     `grant` is 'authorization_code' (a person signs in) or 'client_credentials'. `metadata_url` is
-    an https address that describes the client (a client ID metadata document).
+    an https address that describes the client (a client ID metadata document). `private_key` is the
+    path of a PEM file that signs in place of a secret, by `algorithm`, for 'client_credentials'.
     """
 
     client_id: str = ""
@@ -46,6 +47,8 @@ class OAuthSettings:
     scope: str = ""
     grant: str = "authorization_code"
     metadata_url: str = ""
+    private_key: str = ""
+    algorithm: str = "RS256"
 
 
 @dataclass(frozen=True)

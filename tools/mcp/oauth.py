@@ -14,7 +14,11 @@ from typing import Any
 
 import httpx2
 from mcp.client.auth import OAuthClientProvider
-from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
+from mcp.client.auth.extensions.client_credentials import (
+    ClientCredentialsOAuthProvider,
+    PrivateKeyJWTOAuthProvider,
+    SignedJWTParameters,
+)
 from mcp.shared.auth import (
     AuthorizationCodeResult,
     OAuthClientInformationFull,
@@ -119,6 +123,8 @@ def provider(entry: HttpEntry, folder: Path, person: Person | None) -> httpx2.Au
     """The authentication of requests to a server; it does nothing until the server asks for it."""
     file = TokenFile(folder, entry.name, entry.url)
     oauth = entry.oauth
+    if oauth.grant == "client_credentials" and oauth.private_key:
+        return _signing(entry, file)
     if oauth.grant == "client_credentials":
         return ClientCredentialsOAuthProvider(
             entry.url, file, oauth.client_id, oauth.client_secret, scope=oauth.scope or None
@@ -140,6 +146,18 @@ def provider(entry: HttpEntry, folder: Path, person: Person | None) -> httpx2.Au
     )  # fmt: skip
     made.file = file
     return made
+
+
+def _signing(entry: HttpEntry, file: TokenFile) -> httpx2.Auth:
+    """A client without a person that signs with a key of its own. Raises OSError."""
+    oauth = entry.oauth
+    signed = SignedJWTParameters(
+        issuer=oauth.client_id, subject=oauth.client_id, signing_algorithm=oauth.algorithm,
+        signing_key=Path(oauth.private_key).expanduser().read_text("utf-8"),
+    )  # fmt: skip
+    return PrivateKeyJWTOAuthProvider(
+        entry.url, file, oauth.client_id, signed.create_assertion_provider(), oauth.scope or None
+    )
 
 
 def _nobody(name: str) -> Person:

@@ -31,6 +31,11 @@ def reason_of(error: BaseException, log: ServerLog | None = None) -> str:
         text = first.strerror
     elif type(first).__name__ in ("ConnectError", "ConnectTimeout"):  # of whichever HTTP library
         text = f"nothing answers at its address ({text})"
+    elif type(first).__name__ == "OAuthRegistrationError":
+        text = (
+            f"it wants a sign-in and lets no client register ({text}): give the client in `oauth`, "
+            "or a token with -H 'Authorization: Bearer ${TOKEN}'"
+        )
     text = text or type(first).__name__
     said = log.last if log is not None else ""
     return f"{text[:LONGEST]}; it said: {said}" if said and said not in text else text[:LONGEST]
