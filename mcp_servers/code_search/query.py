@@ -14,7 +14,7 @@ LONGEST_LINE = 1_000
 TITLE, PROSE, MESSAGE, CODE, TRACE = 1.5, 1.0, 1.5, 0.6, 0.2
 IDENTIFIER = 1.2  # times that, for what can only be a name
 PART = 0.5  # of a name, for each word that it is made of
-FEW = 5  # words: who writes no more than that, writes names
+FEW = 5  # words: who writes no more than that, and no sentence, writes names
 AGAIN = 0.25  # of the first time, for each further time up to four
 
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -79,11 +79,10 @@ def read_query(text: str) -> Query:
     _prose(query, lines[0], TITLE)
     query.in_title = dict(query.terms)
     asked = WORD.findall(lines[0])
-    if len(lines) == 1 and len(asked) <= FEW:
+    if len(lines) == 1 and len(asked) <= FEW and not any(w.lower() in COMMON for w in asked):
         query.short = True
         for word in asked:
-            if word.lower() not in COMMON:
-                _name(query, word, TITLE)
+            _name(query, word, TITLE)
     fence, machine, trace = "", False, False
     for line in lines[1:]:
         if mark := _FENCE.match(line):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from heapq import nlargest
 
 from mcp_servers.code_search.chunks import DOCUMENTS, FUNCTIONS, TYPES
+from mcp_servers.code_search.naming import spelled
 from mcp_servers.code_search.query import TITLE, Query
 from mcp_servers.code_search.store import IndexStore, Row
 from mcp_servers.code_search.words import WORD
@@ -21,14 +22,16 @@ MOST_PATHS = 20  # of files that a question names
 LOOKED_AT = 400  # of the chunks that have the words
 SPREAD = 15  # whose neighbours are looked at
 EVERYWHERE = 0.4  # of all chunks: a word in more of them says nothing
-SIZE = 0.1  # BM25 is fond of short texts; what is long has more mistakes in it
+SIZE = 0.15  # BM25 is fond of short texts; what is long has more mistakes in it
 VENDORED, TEST, INNER = 0.7, 0.5, 0.6
 K = 10.0
 # A score of names that is sure; less sure ones count less.
 SURE = 3.0
 NAMESAKE = 1.5  # of a variable that is called as a type or a module
 # What a definition gets for each kind of evidence, beside 1 for the one with the best words.
-EVIDENCE = {"title": 0.1, "names": 0.8, "phrases": 0.5, "paths": 0.6, "near": 0.2}
+EVIDENCE = {
+    "title": 0.1, "spelled": 0.3, "names": 0.8, "phrases": 0.5, "paths": 0.6, "near": 0.2,
+}  # fmt: skip
 # How much a ranking counts.
 LISTS = {"evidence": 1.0, "rank": 0.08, "meaning": 1.0}
 # Folders of code that others wrote, by custom.
@@ -115,6 +118,9 @@ def _evidence(run: _Search, others: Sequence[int]) -> Scores:
     run.load([*(i for scores in found.values() for i in scores), *others])
     for name in ("words", "title"):
         found[name] = _by_size(run, {i: s for i, s in found[name].items() if i in run.rows})
+    rows = {number: run.rows[number] for number in found["words"]}
+    telling = {term: math.log(1 + total / max(1, n)) for term, n in run.counted.items()}
+    found["spelled"] = spelled(rows, run.query.terms, telling)
     found["paths"] = _in_named_files(run, words)
     found["near"] = _near(run, found["words"], found["names"])
     return _weigh(found)
