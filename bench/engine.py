@@ -11,30 +11,31 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-import llama_cpp.llama_cpp as C
 
 from agent.engine.base import Finished, Piece, Request, Sampling
 from agent.engine.blockstore import BlockStore
 from agent.engine.llama import LlamaEngine, LlamaSettings
-from agent.loading import llama_engine, plan_for
-from agent.messages import Segment
-from agent.models.plan import Wish
-from bench.common import resolved
+from bench import sessions
+from bench.timing import (
+    ROUNDS,
+    Figures,
+    NoGuide,
+    asked,
+    bare_run,
+    open_engine,
+    ratio,
+    to_end,
+    words,
+)
 from tests.tiny_gguf import build
-
-FILLER = "def area(shape):\n    return shape.width * shape.height  # in square metres\n\n"
-ROUNDS = 3
-Figures = dict[str, Any]
 
 
 async def run(*, as_json: bool) -> None:
     """Measure everything, and print it as lines or as one JSON object."""
     figures: Figures = {}
-    for part in (overhead, attempts, speculation, interrupts, saving, plumbing, restart):
+    for part in PARTS:
         found = await part()
         figures |= found
         if not as_json:
@@ -42,41 +43,6 @@ async def run(*, as_json: bool) -> None:
                 print(f"{name:52s} {value}")
     if as_json:
         print(json.dumps(figures, indent=1))
-
-
-class NoGuide:
-    """A guide that looks at the text as a parser would, and never steers."""
-
-    def begin(self) -> None:
-        return None
-
-    def feed(self, _text: str) -> None:
-        return None
-
-
-async def open_engine(n_ctx: int, store: BlockStore | None = None) -> LlamaEngine:
-    found = resolved()
-    engine = llama_engine(found, plan_for(found, Wish(n_ctx)), store)
-    await engine.load(lambda _progress: None)
-    return engine
-
-
-def words(engine: LlamaEngine, count: int) -> list[int]:
-    one = engine.tokenize([Segment(FILLER)])
-    return (one * (count // len(one) + 1))[:count]
-
-
-async def to_end(engine: LlamaEngine, request: Request) -> tuple[str, Finished, float]:
-    """The text, how it ended, and tok/s from the first piece to the last."""
-    text, times = "", []
-    async for chunk in engine.generate(request):
-        if isinstance(chunk, Piece):
-            text += chunk.text
-            times.append(time.perf_counter())
-        elif isinstance(chunk, Finished):
-            finished = chunk
-    speed = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 0.0
-    return text, finished, speed
 
 
 async def overhead() -> Figures:
@@ -95,57 +61,16 @@ async def overhead() -> Figures:
             bare.append(other)
     await engine.close()
     return {
-        "prefill / bare loop": _ratio(ours, bare, 0),
-        "decode / bare loop": _ratio(ours, bare, 1),
+        "prefill / bare loop": ratio(ours, bare, 0),
+        "decode / bare loop": ratio(ours, bare, 1),
     }
-
-
-def _ratio(
-    ours: Sequence[tuple[float, float]], bare: Sequence[tuple[float, float]], i: int
-) -> float:
-    return round(statistics.median(a[i] / b[i] for a, b in zip(ours, bare, strict=True)), 3)
-
-
-def bare_run(
-    engine: LlamaEngine, tokens: list[int], count: int, at: int = 0
-) -> tuple[float, float]:
-    """tok/s of prefill and decode with nothing but llama_decode and a greedy sampler."""
-    sequence = engine._loaded()
-    context, vocab = sequence._context, sequence._tools.model.vocab
-    chain = C.llama_sampler_chain_init(C.llama_sampler_chain_default_params())
-    C.llama_sampler_chain_add(chain, C.llama_sampler_init_greedy())
-    batch = C.llama_batch_init(512, 0, 1)
-
-    def step(some: list[int], position: int) -> None:
-        for i, token in enumerate(some):
-            batch.token[i], batch.pos[i], batch.n_seq_id[i] = token, position + i, 1
-            batch.seq_id[i][0], batch.logits[i] = 0, int(i == len(some) - 1)
-        batch.n_tokens = len(some)
-        C.llama_decode(context.pointer, batch)
-
-    started = time.perf_counter()
-    step(tokens, at)
-    token = C.llama_sampler_sample(chain, context.pointer, -1)
-    prefill_s = time.perf_counter() - started
-    position, started, made = at + len(tokens), time.perf_counter(), 0
-    for _ in range(count - 1):
-        if C.llama_vocab_is_eog(vocab, token):
-            break
-        step([token], position)
-        token = C.llama_sampler_sample(chain, context.pointer, -1)
-        position, made = position + 1, made + 1
-    decode_s = time.perf_counter() - started
-    C.llama_batch_free(batch)
-    C.llama_sampler_free(chain)
-    context.truncate(at)
-    return len(tokens) / prefill_s, made / decode_s
 
 
 async def attempts() -> Figures:
     """Tokens a second of four branches together, against one."""
     engine = await open_engine(4096)
     text = "Write a Python function that merges two sorted lists, and explain it."
-    prompt = _asked(engine, text)
+    prompt = asked(engine, text)
     await to_end(engine, Request(prompt[:-1], 0))
     speeds: dict[int, list[float]] = {1: [], 4: []}
     for _ in range(ROUNDS):
@@ -171,16 +96,6 @@ async def attempts() -> Figures:
     }
 
 
-def _asked(engine: LlamaEngine, text: str) -> list[int]:
-    return engine.tokenize(
-        [
-            Segment("<|im_start|>", control=True),
-            Segment(f"user\n{text}"),
-            Segment("<|im_end|>\n<|im_start|>assistant\n", control=True),
-        ]
-    )
-
-
 async def speculation() -> Figures:
     """A file of 150 lines is written again with one name changed in 5 of them."""
     engine = await open_engine(8192)
@@ -190,7 +105,7 @@ async def speculation() -> Figures:
         "Rename the method raw_decode to decode_raw everywhere in this file, and write the whole "
         f"file again.\n\ndecoder.py\n```python\n{source}\n```"
     )
-    prompt = _asked(engine, task)
+    prompt = asked(engine, task)
     said, speeds, usage = [], [], None
     for drafts in (False, True):
         await engine.rewind(0)
@@ -275,33 +190,24 @@ async def _all(engine: LlamaEngine, at: int, requests: Sequence[Request]) -> Non
         pass
 
 
-async def restart(length: int = 16_000) -> Figures:
-    """A session of 16,000 tokens: first token cold, and from blocks in a new engine; and how
-    decode holds against the bare loop behind so many tokens."""
-    with tempfile.TemporaryDirectory() as folder:
-        engine = await open_engine(length + 600, BlockStore(Path(folder), 1 << 34, print))
-        tokens = words(engine, length)
-        cold = await _first_token(engine, tokens)
-        late = await _late(engine)
-        await engine.rewind(length)
-        await engine.close()
-        engine = await open_engine(length + 600, BlockStore(Path(folder), 1 << 34, print))
-        warm = await _first_token(engine, [*tokens, *words(engine, 1)])
-        await engine.close()
+async def late(near: int = 100, far: int = 8_000) -> Figures:
+    """Decode against the bare loop behind few and behind many tokens: what the log costs."""
+    engine = await open_engine(far + 600)
+    found = []
+    for length in (near, far):
+        await engine.rewind(0)
+        await to_end(engine, Request(words(engine, length), 0))
+        found.append(await _behind(engine))
+    await engine.close()
     return {
-        "restart after 16,000 tokens: cold / from blocks": round(cold / warm, 1),
-        "restart after 16,000 tokens: from blocks (s)": round(warm, 2),
-        "decode / bare loop behind 16,000 tokens": late,
+        f"decode / bare loop behind {near:,} tokens": round(found[0], 3),
+        f"decode / bare loop behind {far:,} tokens": round(found[1], 3),
+        f"of these, behind {far:,} / behind {near:,}": round(found[1] / found[0], 3),
     }
 
 
-async def _first_token(engine: LlamaEngine, tokens: list[int]) -> float:
-    started = time.perf_counter()
-    await to_end(engine, Request(tokens, 1))
-    return time.perf_counter() - started
-
-
-async def _late(engine: LlamaEngine, count: int = 24) -> float:
+async def _behind(engine: LlamaEngine, count: int = 32) -> float:
+    """Our decode against the bare loop's behind what stands in the log."""
     ratios = []
     at, step = len(engine.log), words(engine, 1)
 
@@ -313,4 +219,42 @@ async def _late(engine: LlamaEngine, count: int = 24) -> float:
         _, _, ours = await to_end(engine, request)
         await engine.rewind(at)
         ratios.append(ours / (await engine._run(bare))[1])
-    return round(statistics.median(ratios), 3)
+    return statistics.median(ratios)
+
+
+async def restart(length: int = 16_000) -> Figures:
+    """A session of 16,000 tokens: first token cold, and from blocks in a new engine."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = await open_engine(length + 600, BlockStore(Path(folder), 1 << 34, print))
+        tokens = words(engine, length)
+        cold = await _first_token(engine, tokens)
+        await engine.rewind(length)
+        await engine.close()
+        engine = await open_engine(length + 600, BlockStore(Path(folder), 1 << 34, print))
+        warm = await _first_token(engine, [*tokens, *words(engine, 1)])
+        await engine.close()
+    return {
+        "restart after 16,000 tokens: cold / from blocks": round(cold / warm, 1),
+        "restart after 16,000 tokens: from blocks (s)": round(warm, 2),
+    }
+
+
+async def _first_token(engine: LlamaEngine, tokens: list[int]) -> float:
+    started = time.perf_counter()
+    await to_end(engine, Request(tokens, 1))
+    return time.perf_counter() - started
+
+
+PARTS: tuple[Callable[[], Awaitable[Figures]], ...] = (
+    overhead,
+    sessions.constraints,
+    attempts,
+    speculation,
+    interrupts,
+    saving,
+    sessions.reuse,
+    sessions.second,
+    plumbing,
+    late,
+    restart,
+)

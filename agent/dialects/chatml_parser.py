@@ -296,8 +296,7 @@ class FileBlock:
     def _hold_to_the_file(self, line: str) -> None:
         """What a section replaces has to stand in the file, as soon as it begins."""
         before, self._stage = self._stage, fenced.next_stage(self._stage, line)
-        is_as_in_file = not self._fence.indent and not self._crlf
-        if (before, self._stage) == (0, 1) and is_as_in_file:
+        if (before, self._stage) == (0, 1) and not self._crlf:
             lark = fenced.old_side(self._path, list(self._turn.tools.values()))
             if lark:
                 self._turn.constrain(lark)

@@ -16,6 +16,9 @@ PATH = "path"  # the argument that names a file or folder, in every tool that ha
 # Without it `\u00e9` is refused wherever `é` can be written as it is.
 OPTIONS = {"json_allow_general_unicode_escapes": True}
 WHITE_SPACE = r"[ \n]{1,40}"
+# What the token that closes a call may hold besides. A model that may not write its usual `}\n`
+# writes a `}` that it has seen at the very end only, and ends its message: no second call comes.
+TAIL = r"TAIL: /[ \n,\]]{1,9}/"
 # The beginning of the arguments, where the path comes first.
 PATH_HEAD = re.compile(r'\{\s*"path"\s*:\s*(?P<path>"(?:[^"\\]|\\.)*")')
 # Bytes of text in the automata that tell what is a piece of a file, and what of it is there once
@@ -55,7 +58,8 @@ def filled(tool: ToolSpec) -> ToolSpec:
 def arguments_grammar(tool: ToolSpec) -> str:
     """The value of ``"arguments"`` of a call of this tool, and the brace that ends the call."""
     schema = _json(closed(filled(tool).parameters))
-    return f'start: WS? arguments WS? "}}"\nWS: /{WHITE_SPACE}/\narguments: {schema}\n'
+    start = f'start: WS? arguments WS? "}}" TAIL?\nWS: /{WHITE_SPACE}/\n{TAIL}\n'
+    return f"{start}arguments: {schema}\n"
 
 
 def call_grammar(tools: Sequence[ToolSpec]) -> str:
@@ -69,7 +73,7 @@ def call_grammar(tools: Sequence[ToolSpec]) -> str:
         }
         for t in map(filled, tools)
     ]
-    return f"start: NL? call\nNL: /\\n/\ncall: {_json({'anyOf': choices})}\n"
+    return f"start: NL? call TAIL?\nNL: /\\n/\n{TAIL}\ncall: {_json({'anyOf': choices})}\n"
 
 
 def copied_grammar(tool: ToolSpec, path: str, *, braces: int = 2) -> str:
@@ -91,8 +95,8 @@ def copied_grammar(tool: ToolSpec, path: str, *, braces: int = 2) -> str:
         members += f' WS? "," WS? {json.dumps(json.dumps(name))} WS? ":" WS? {value}'
         if name != copied:
             rules += f"value{i}: {_json(tool.parameters['properties'][name])}\n"
-    closing = ' WS? "}"' * braces
-    start = f"start:{members}{closing}\nWS: /{WHITE_SPACE}/\n"
+    closing = ' WS? "}"' * braces + (" TAIL?" if braces > 1 else "")
+    start = f"start:{members}{closing}\nWS: /{WHITE_SPACE}/\n{TAIL}\n"
     return f"{start}{rules}{terminals}" if terminals else ""
 
 

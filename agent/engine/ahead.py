@@ -39,10 +39,16 @@ class Ahead:
     def text(self, token: int) -> str:
         return self._engine.text(token)
 
-    async def read(self, tokens: Sequence[int], mark: int, go_on: Callable[[], bool]) -> None:
+    async def read(
+        self,
+        tokens: Sequence[int],
+        mark: int,
+        go_on: Callable[[], bool],
+        tell: Callable[[Chunk], None] = lambda _chunk: None,
+    ) -> None:
         """Evaluate `tokens` behind the log as long as `go_on` says so; `mark` as in a Request.
 
-        Nothing is done where an engine cannot forget a tail.
+        Nothing is done where an engine cannot forget a tail; nothing is kept on disk.
         """
         if not self.info.can_forget:
             return
@@ -50,13 +56,21 @@ class Ahead:
         same = same_beginning(self._engine.log[end:], tokens)
         await self._engine.rewind(end + same)
         self._end = end
-        for at in range(same, len(tokens), STEP):
+        # What an empty engine finds on disk it looks up by the whole of its first request.
+        step = STEP if self._engine.log else max(1, len(tokens))
+        for at in range(same, len(tokens), step):
             if not go_on():
                 return
-            request = Request(tokens[at : at + STEP], 0, mark=mark)
+            request = Request(tokens[at : at + step], 0, mark=mark, keep=False)
             async with aclosing(self._engine.generate(request)) as chunks:
-                async for _ in chunks:
-                    pass
+                async for chunk in chunks:
+                    tell(chunk)
+
+    async def drop(self) -> None:
+        """Forget what was read ahead."""
+        if self._end is not None:
+            end, self._end = self._end, None
+            await self._engine.rewind(end)
 
     async def generate(self, request: Request) -> AsyncGenerator[Chunk, None]:
         if self._end is not None:

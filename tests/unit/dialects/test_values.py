@@ -345,12 +345,13 @@ def test_what_a_section_searches_is_free_where_nothing_can_be_said(path: str, te
 
 
 def test_only_what_a_section_replaces_is_held() -> None:
-    plain = f"a.py\n```python\n{TEXT}```\n"
-    given, _ = directives(plain, 1, list(specs().values()))
-    assert not any(isinstance(directive, Constrain) for directive in given.values())
-    indented = "".join(f"  {line}\n" for line in sections("x\n").splitlines()[1:])
-    given, _ = directives(f"a.py\n{indented}", 1, list(specs().values()))
-    assert not any(isinstance(directive, Constrain) for directive in given.values())
+    """And only where its lines are written as the file has them."""
+    indented = sections("def f(a):\n").replace("\n", "\n  ")
+    crlf = sections("def f(a):\n").replace("\n", "\r\n")
+    for block in (f"a.py\n```python\n{TEXT}```\n", indented, crlf):
+        given, parts = directives(block, 1, list(specs().values()))
+        assert any(isinstance(part, ToolCall) for part in parts)
+        assert not any(isinstance(directive, Constrain) for directive in given.values())
 
 
 def test_nothing_to_copy_is_no_terminal() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from agent.engine.ahead import Ahead
-from agent.engine.base import Request
-from agent.engine.llama import LlamaEngine
+from pathlib import Path
+
+from agent.engine.ahead import STEP, Ahead
+from agent.engine.base import Finished, Request
+from agent.engine.blocks import fingerprint
+from agent.engine.blockstore import BlockStore
+from agent.engine.llama import LlamaEngine, LlamaSettings
 from tests.unit.engine.answers import is_same, plain, trace
 
 
@@ -41,13 +45,13 @@ async def test_it_stops_when_there_is_no_more_time_and_goes_on_from_there(
 ) -> None:
     ahead = Ahead(engine)
     prompt = engine.tokenize(plain("word " * 100))
-    assert len(prompt) > 300
+    await trace(ahead, Request(engine.tokenize(plain("said ")), 1))
+    log = list(engine.log)
     looks = iter([True, False])
     await ahead.read(prompt, 0, lambda: next(looks))
-    there = len(engine.log)
-    assert 0 < there < len(prompt)
+    assert len(engine.log) == len(log) + STEP < len(log) + len(prompt)
     await ahead.read(prompt, 0, lambda: True)
-    assert list(engine.log) == prompt and list(ahead.log) == []
+    assert list(engine.log) == [*log, *prompt] and list(ahead.log) == log
 
 
 async def test_a_rewind_forgets_what_was_read_ahead(engine: LlamaEngine) -> None:
@@ -63,3 +67,35 @@ async def test_an_engine_that_cannot_forget_reads_nothing_ahead(either: LlamaEng
     ahead = Ahead(either)
     await ahead.read(either.tokenize(plain("some words")), 0, lambda: True)
     assert bool(either.log) == either.info.can_forget
+
+
+async def test_what_is_on_disk_is_not_evaluated_and_a_guess_does_not_get_there(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    def opened() -> LlamaEngine:
+        store = BlockStore(tmp_path / "blocks", 1 << 30, print)
+        mark = fingerprint(model="tiny")
+        return LlamaEngine(LlamaSettings(tiny_model, 4096, 2, "tiny", fingerprint=mark), store)
+
+    first = opened()
+    await first.load(lambda _progress: None)
+    words = first.tokenize(plain("a word and another word "))
+    said, guess = (words * 60)[:1000], (words * 90)[:1700]
+    await trace(first, Request(said, 4))
+    ahead = Ahead(first)
+    log = list(first.log)
+    await ahead.read(guess, 0, lambda: True)
+    await ahead.drop()
+    assert list(first.log) == log
+    await first.close()
+
+    second = opened()
+    await second.load(lambda _progress: None)
+    evaluated: list[int] = []
+    await Ahead(second).read(
+        [*log, *guess], 0, lambda: True,
+        lambda chunk: evaluated.append(chunk.usage.prompt) if isinstance(chunk, Finished) else None,
+    )  # fmt: skip
+    # All of what was said is there, and none of the guess.
+    assert sum(evaluated) == len(guess)
+    await second.close()
