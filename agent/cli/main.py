@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from agent.cli.help import Context, fitting, width
 from agent.errors import ExitCode, IngleError
 from agent.ui.escape import safe_line
 from agent.ui.guard import guard_streams
@@ -50,6 +51,8 @@ CHAT_OPTIONS = (
 class LazyGroup(click.Group):
     """A group that imports a command when it is called."""
 
+    context_class = Context
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
@@ -62,8 +65,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
+        return fitting(getattr(importlib.import_module(module), name))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -114,6 +116,7 @@ def cli() -> None:
 def main() -> None:
     """Entry point of the console script."""
     _open_streams()
+    _name_home()
     guard_streams(os.environ)
     code = run(sys.argv[1:])
     _flush()
@@ -128,6 +131,16 @@ def _open_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 - as long as we run
+
+
+def _name_home() -> None:
+    """Without a home folder whoever asks for it finds one that is not there, and works on."""
+    try:
+        Path.home()
+    except RuntimeError:
+        from agent.config import NO_HOME
+
+        os.environ["HOME"] = str(NO_HOME)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -154,7 +167,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _invoke(arguments: list[str]) -> int:
     try:
-        result: Any = cli.main(args=arguments, prog_name="agent", standalone_mode=False)
+        result: Any = cli.main(args=arguments, prog_name="agent", standalone_mode=False,
+                               terminal_width=width())  # fmt: skip
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return ExitCode.USAGE

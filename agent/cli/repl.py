@@ -162,6 +162,7 @@ def settings_for(given: dict[str, Any]) -> ReplSettings:
     return ReplSettings(
         history=folders.state / "history.jsonl",
         themes=folders.config / "themes",
+        config=folders.config / "config.toml",
         theme=theme if isinstance(theme, str) and theme else "dark",
         keys="vi" if wanted.get("editing") == "vi" else "emacs",
         plain=bool(given["plain"]) or wanted.get("plain") is True or dumb,
@@ -238,14 +239,15 @@ def project_files(folder: Path) -> Sequence[str]:
     """Every file that the project's ignore files leave, relative to it."""
     import subprocess
 
-    from tools.ripgrep import find_rg
+    from tools.ripgrep import ALWAYS, find_rg
 
     rg = find_rg()
     if rg is None:
         return []
     listed = subprocess.run(
-        [rg, "--files", "--hidden", "--glob=!.git", "--", "."],
-        cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+        [rg, *ALWAYS, "--files", "--glob=!.git", "--", "."],
+        cwd=folder, env={"LANG": "C.UTF-8"}, stdin=subprocess.DEVNULL, capture_output=True,
+        check=False,
     )  # fmt: skip
     lines = listed.stdout.decode("utf-8", "replace").splitlines()
     return sorted(line.removeprefix("./") for line in lines)

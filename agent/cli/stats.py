@@ -15,7 +15,6 @@ DAY_S = 86_400.0
 BARS = " ▏▎▍▌▋▊▉█"
 WIDTH = 30  # of the longest bar, in cells
 MOST_DAYS = 14
-NO_ENERGY = "not recorded (docs/sessions.md says how it could be)"
 
 
 @click.command("stats")
@@ -74,6 +73,7 @@ def as_data(turns: list[Turn], sessions: int, prices: Prices | None) -> dict[str
         "usage": asdict(whole.usage),
         "tools_s": whole.tools,
         "checks_s": whole.checks,
+        "waiting_s": whole.waiting,
         "rest_s": whole.rest,
         "seconds": whole.seconds,
         "tokens_per_s": speed(whole.usage),
@@ -85,7 +85,7 @@ def as_data(turns: list[Turn], sessions: int, prices: Prices | None) -> dict[str
         "cost": None if prices is None else {
             "currency": prices.currency, "amount": prices.of(whole.usage), "prices": asdict(prices)
         },
-        "energy_j": None,
+        "energy_j": whole.energy,
     }  # fmt: skip
 
 
@@ -114,16 +114,18 @@ def report(turns: list[Turn], sessions: int, prices: Prices | None, settings: st
     yield ""
     parts = (
         ("prefill", usage.prefill_s), ("decode", usage.decode_s), ("tools", whole.tools),
-        ("checks", whole.checks), ("load", usage.load_s), ("the rest", whole.rest),
+        ("checks", whole.checks), ("waiting for you", whole.waiting), ("load", usage.load_s),
+        ("the rest", whole.rest),
     )  # fmt: skip
     for name, seconds in parts:
-        if seconds or name != "load":
+        if seconds or name not in ("load", "waiting for you"):
             share = seconds / whole.seconds if whole.seconds else 0.0
             yield f"{name:<20} {span(seconds):>14}   {share:4.0%}"
     yield f"{'in all':<20} {span(whole.seconds):>14}"
     yield ""
     yield from plot(turns)
-    yield f"{'energy':<20} {NO_ENERGY}"
+    if whole.energy is not None:
+        yield f"{'energy':<20} {whole.energy / 3600:>14,.2f} Wh"
     if prices is None:
         yield f"{'elsewhere':<20} [prices] in {settings} would say what these tokens cost there"
     else:

@@ -138,6 +138,7 @@ class Report:
         self._session: SessionStarted | None = None
         self._check: CheckEnded | None = None
         self._task = ""
+        self._told = False
 
     def take(self, event: Event) -> None:
         """One event; the last one of the turn writes everything. Raises UsageError."""
@@ -151,10 +152,12 @@ class Report:
             self._end(event)
 
     def failed(self, text: str) -> None:
-        """There was no turn, or it broke off with an error."""
-        self._command(error(text, title="agent"))
+        """There was no turn; one that broke off has been told about."""
+        if not self._told:
+            self._command(error(text, title="agent"))
 
     def _end(self, end: TurnEnded) -> None:
+        self._told = True
         root = self._session.workspace if self._session else ""
         checkout = self._environment.get("GITHUB_WORKSPACE", "")
         for line in annotations(self._check, end, root, checkout):

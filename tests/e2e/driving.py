@@ -75,7 +75,7 @@ class Program:
             self.process.stdin.close()
             self.process.stdin = None
         out, err = self.process.communicate()
-        self.seen += [json.loads(line) for line in out.splitlines()]
+        self.seen += [json.loads(line) for line in (out or b"").splitlines()]
         return self.process.returncode, err.decode()
 
     @property

@@ -12,6 +12,8 @@ import pytest
 
 from agent.cli.main import run
 from agent.events import (
+    ApprovalAsked,
+    ApprovalGiven,
     CallMade,
     CallReturned,
     CheckEnded,
@@ -155,8 +157,50 @@ def test_what_people_read(state: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert sorted(bars.values()) == [15, 30]
     shares = [line.split()[-1] for line in lines if line.endswith("%")]
     assert sum(int(share[:-1]) for share in shares) in (99, 100, 101)
-    assert any(line.startswith("energy") and "not recorded" in line for line in lines)
+    assert not any(line.startswith(("energy", "waiting", "load")) for line in lines)
     assert all(len(line) < 80 for line in lines if not line.startswith("elsewhere"))
+
+
+def test_waiting_for_a_person_is_no_work_of_a_tool(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(
+        state, TaskGiven("go"), CallMade("1", "shell", {}, "tag"), ApprovalAsked("shell", "ls"),
+        ApprovalGiven("once", seconds=30.0), CallReturned("1", "shell", True, "", seconds=32.0),
+        CallMade("2", "shell", {}, "tag"), CallReturned("2", "shell", True, "", seconds=1.0),
+        ApprovalAsked("check", "make"), ApprovalGiven("once", seconds=5.0),
+        CheckEnded("make", True, 0, "", 4.0),
+        TurnEnded("check_passed", "", 0, Usage(), seconds=50.0),
+    )  # fmt: skip
+    found = data(capsys)
+    assert (found["tools_s"], found["waiting_s"], found["checks_s"]) == (3.0, 35.0, 4.0)
+    assert (found["rest_s"], found["seconds"]) == (8.0, 50.0)
+    assert run(["stats"]) == 0
+    assert any(
+        line.split() == ["waiting", "for", "you", "35.0s", "70%"]
+        for line in capsys.readouterr().out.splitlines()
+    )
+
+
+def test_loading_comes_on_top_of_the_turn(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    usage = Usage(load_s=6.0, decode_s=3.0)
+    record(state, TaskGiven("go"), TurnEnded("answer", "", 0, usage, seconds=4.0))
+    found = data(capsys)
+    assert found["usage"]["load_s"] == 6.0
+    assert (found["rest_s"], found["seconds"]) == (1.0, 10.0)
+    assert run(["stats"]) == 0
+    shown = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["load", "6.0s", "60%"] in shown
+
+
+def test_energy_where_it_is_known(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record(state, TaskGiven("a"), TurnEnded("answer", "", 0, Usage(), energy_j=1800.0))
+    record(state, TaskGiven("b"), TurnEnded("answer", "", 0, Usage(), energy_j=5400.0))
+    record(state, TaskGiven("c"), TurnEnded("answer", "", 0, Usage()))
+    assert data(capsys)["energy_j"] == 7200.0
+    assert run(["stats"]) == 0
+    shown = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["energy", "2.00", "Wh"] in shown
 
 
 def test_broken_logs_are_named(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
