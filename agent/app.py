@@ -19,13 +19,17 @@ from agent.context.prompt import system_text
 from agent.delegate import Parent, delegate_tool
 from agent.dialects.choose import choose_dialect
 from agent.dispatch import Dispatcher, telling
+from agent.energy import Meter, open_meter
 from agent.engine.base import Engine
 from agent.engine.base import Progress as EngineProgress
 from agent.engine.llama import LlamaEngine
 from agent.errors import ExitCode, IngleError, UsageError
 from agent.events import (
+    CallReturned,
+    CheckEnded,
     Event,
     Folded,
+    ModelReplied,
     Notice,
     SessionStarted,
     SessionTitled,
@@ -108,6 +112,7 @@ class Session:
         folders: Folders | None = None,
         hooks: tuple[Hook, ...] = (),
         elicit: Elicit | None = None,
+        meter: Meter | None = None,
     ):
         self.engine = engine
         self.workspace = workspace
@@ -120,6 +125,8 @@ class Session:
         self.earlier = earlier
         self.profile = profile
         self._hooks = hooks
+        self._meter = meter
+        self._load_s = 0.0  # seconds of loading that no turn has counted yet
         self._web = Web()
         past = earlier.events if earlier else ()
         self._mcp = SessionServers(folders, workspace.root, self._web, self.emit, past, elicit)
@@ -144,6 +151,8 @@ class Session:
         self.ledger.take(event)
         self._mcp.take(event)
         self._owed.take(event)
+        if self._meter and isinstance(event, (ModelReplied, CallReturned, CheckEnded)):
+            self._meter.sample()
         if isinstance(event, Folded):
             self.workspace.hide()  # what was folded has to be shown again
         self.consumer.show(event)
@@ -165,8 +174,10 @@ class Session:
         probing = asyncio.to_thread(find_sandbox, "off" if off else "auto", profile)
         if isinstance(self.engine, LlamaEngine) and not self.engine.loaded:
             found, _ = await asyncio.gather(probing, self.engine.load(loading))
+            self._load_s = self.engine.info.load_s
         else:
             found = await probing
+        self._meter = self._meter or await asyncio.to_thread(open_meter)
         info = self.engine.info
         self.emit(
             SessionStarted(
@@ -207,6 +218,8 @@ class Session:
         """End all that belongs to this session; the engine stays, and may serve another one."""
         if self._presence:
             self._presence.leave()
+        if self._exchange is not None:
+            await self._exchange.forget_draft()
         await self._mcp.close()
         if self._index:
             self._index.close()
@@ -292,6 +305,9 @@ class Session:
             self.emit(event)
         loop.owed = self._owed.outputs()
         done = Progress()
+        done.usage.load_s, self._load_s = self._load_s, 0.0
+        if self._meter:
+            self._meter.begin()
         stop = "interrupted"
         try:
             async with asyncio.timeout(job.limits.time_s or None):
@@ -360,6 +376,7 @@ class Session:
         ended = TurnEnded(
             stop, answer, int(exit_code), done.usage, done.changed, done.check_passed,
             time.monotonic() - done.started, done.turns,
+            self._meter.total() if self._meter else None,
         )  # fmt: skip
         self.emit(ended)
         return ended

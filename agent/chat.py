@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from agent import approval
 from agent.asking import as_answer, as_question, trust_question
-from agent.commands.base import Command
-from agent.commands.prompts import prompt_commands
+from agent.commands.base import Command, find
+from agent.commands.prompts import named, prompt_commands
 from agent.errors import UsageError
 from agent.events import Event, Notice, SessionTitled, TurnEnded
 from agent.terms import Loaded, Setup, Terms, Totals
-from agent.ui.repl.host import Decision, Message, News, Question
+from agent.ui.repl.host import Decision, Message, News, Question, Said
 
 if TYPE_CHECKING:
     from agent.app import Session
@@ -85,6 +85,16 @@ class Chat:
         self._loaded = await asyncio.to_thread(terms.load, name, self._show)
         self._readable(earlier)
         await self._open(earlier, self._log_of(earlier.session if earlier else ""))
+        self._show(Said(await asyncio.to_thread(self._about_check), "note"))
+
+    def _about_check(self) -> str:
+        """Whether messages are checked, and how they can be; '' where nothing is to be said."""
+        from agent.commands.suggest import likely_check
+
+        if self.check_command:
+            return f"messages are worked on until `{self.check_command}` passes"
+        likely = likely_check(self.root)
+        return f"/check {likely} lets messages be worked on until it passes" if likely else ""
 
     def close(self) -> None:
         """A Session's consumer: nothing is left to write."""
@@ -253,6 +263,11 @@ class Chat:
         if manager is None:
             return self.setup.commands()
         return [*self.setup.commands(), *prompt_commands(manager)]
+
+    def find(self, name: str) -> Command | None:
+        """The command of that name, or the only one that begins so."""
+        manager = self.session.servers if self.session else None
+        return find(self.commands, name) or (named(manager, name) if manager else None)
 
     @property
     def model(self) -> str:

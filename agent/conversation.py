@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.chat import Chat
-from agent.commands.base import Command, Outcome, find, unknown
+from agent.commands.base import Command, Outcome, unknown
 from agent.errors import IngleError
 from agent.events import (
     CallMade,
@@ -245,7 +245,7 @@ class Conversation:
         self._changed()
 
     def _command(self, name: str, argument: str) -> None:
-        command = find(self._chat.commands, name)
+        command = self._chat.find(name)
         if command is None:
             self._show(Said(unknown(self._chat.commands, name), "error"))
             self._changed()

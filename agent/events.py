@@ -303,7 +303,8 @@ class TurnEnded:
     """The turn is over.
 
     `stop` is 'answer', 'check_passed', 'check_failed', 'turns', 'time', 'tokens', 'tool_calls',
-    'context', 'repeated', 'denied', 'interrupted' or 'error'.
+    'context', 'repeated', 'denied', 'interrupted' or 'error'. `energy_j` is what the machine took
+    meanwhile, in joules; None where it does not tell.
     """
 
     stop: str
@@ -314,6 +315,7 @@ class TurnEnded:
     check_passed: bool | None = None
     seconds: float = 0.0
     turns: int = 0
+    energy_j: float | None = None
 
 
 Event = (

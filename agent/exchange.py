@@ -13,7 +13,7 @@ from agent.context.ledger import Stretch
 from agent.dialects.base import Dialect, TurnParser
 from agent.dialects.structured import answer_parser
 from agent.engine.ahead import Ahead, same_beginning
-from agent.engine.base import Engine, Finished, Piece, Progress, Request
+from agent.engine.base import Chunk, Engine, Finished, Piece, Progress, Request
 from agent.events import Event, LogSet, ModelReplied, Part, WorkProgress
 from agent.messages import Message, Segment, System, ToolOutput, ToolSpec, Usage, User
 from agent.speech import Ask, Reply, Speech
@@ -94,7 +94,7 @@ class Exchange:
     async def prepare(self) -> None:
         """Evaluate the fixed prompt if nothing was said yet, or what an earlier session left."""
         if self._carried:
-            await self._engine.read(self._carried, self._front, lambda: True)
+            await self._engine.read(self._carried, self._front, lambda: True, self._tell)
         if self._engine.log or self._carried:
             return
         tokens = self._engine.tokenize(self._dialect.front(self._system))
@@ -103,8 +103,15 @@ class Exchange:
         request = Request(tokens, 0, mark=self._front)
         async with aclosing(self._engine.generate(request)) as chunks:
             async for chunk in chunks:
-                if isinstance(chunk, Progress):
-                    self._emit(WorkProgress(chunk.stage, chunk.done, chunk.total))
+                self._tell(chunk)
+
+    def _tell(self, chunk: Chunk) -> None:
+        if isinstance(chunk, Progress):
+            self._emit(WorkProgress(chunk.stage, chunk.done, chunk.total))
+
+    async def forget_draft(self) -> None:
+        """Nothing of what was read ahead is left."""
+        await self._engine.drop()
 
     async def read_ahead(self, text: str, most: int, go_on: Callable[[], bool]) -> None:
         """Evaluate what the user's next message begins with, if it begins with `text`.

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import ConfigError
+from tools.sandbox.environment import outside
 
 EVENTS = ("before_tool", "after_tool", "turn_end")
 SECONDS = 10.0
@@ -102,7 +103,8 @@ async def _run(hook: Hook, about: dict[str, Any], cwd: Path) -> Answer:
     name = " ".join(hook.command)
     try:
         process = await asyncio.create_subprocess_exec(
-            *hook.command, cwd=cwd, start_new_session=True, limit=MOST_OUTPUT,
+            *hook.command, cwd=cwd, env=outside(os.environ, cwd),
+            start_new_session=True, limit=MOST_OUTPUT,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from agent.events import Place
@@ -59,7 +60,7 @@ def _inside(file: str, root: Path) -> str:
 def _pytest(lines: list[str], root: Path) -> Iterator[Place]:
     """One for each failed test: its deepest line in the workspace, and the error."""
     heads = [n for n, line in enumerate(lines) if _PYTEST_HEAD.match(line)]
-    for start, end in zip(heads, [*heads[1:], len(lines)], strict=True):
+    for start, end in pairwise([*heads, len(lines)]):
         at: tuple[str, int] | None = None
         errors: list[str] = []
         for line in lines[start + 1 : end]:

@@ -19,6 +19,7 @@ LEVELS: list[set[str]] = [
         "agent.config",
         "agent.handles",
         "agent.approval",
+        "agent.energy",
     },
     {"tools"},
     {"mcp_servers"},

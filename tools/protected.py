@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,12 @@ PROTECTED_NAMES = frozenset({".git", ".ingle"})
 # Repositories inside the workspace that are no submodules are looked for this deep.
 NESTED_DEPTH = 2
 MOST_FOLDERS = 500
+_OBEYED = re.compile(
+    r"^\s*(hookspath|path|fsmonitor|clean|smudge|process|textconv|command|external|driver|program"
+    r"|editor|pager|sshcommand|askpass|helper)\s*=(.*)$",
+    re.M | re.I,
+)
+_WORDS = re.compile(r"[^\s\"';|&!]+")
 _WORKTREE = re.compile(r"^\s*worktree\s*=\s*(.+?)\s*$", re.M)
 
 
@@ -29,8 +36,50 @@ def protected_paths(root: Path) -> tuple[Path, ...]:
         found.append(gitdir)
     found += (worktree / ".git" for worktree in submodules(gitdir or root / ".git"))
     found += nested_repositories(root)
+    for repository in (gitdir or root / ".git", worktree_repository(root)):
+        found += obeyed(repository, root) if repository is not None else ()
     inside = {path for path in found if path != root and path.is_relative_to(root)}
     return tuple(sorted(path for path in inside if path.exists()))
+
+
+def is_protected_name(name: str) -> bool:
+    """Whether some file system takes it for one: .GIT on most Macs, .g<zero-width joiner>it too."""
+    visible = "".join(c for c in name if unicodedata.category(c) != "Cf")
+    return visible.casefold().rstrip(" .") in PROTECTED_NAMES
+
+
+def is_obeyed_at_home(root: Path, path: Path) -> bool:
+    """Whether `path` is out of the user's projects where the workspace `root` holds the home.
+
+    There lie what shells and desktops start, keys, and programs of PATH; above it the system.
+    """
+    home = Path("~").expanduser().resolve()
+    if not home.is_relative_to(root):
+        return False
+    if not path.is_relative_to(home):
+        return path != root
+    first = path.relative_to(home).parts[:1]
+    return bool(first) and (first[0].startswith(".") or first[0] in ("bin", "Library"))
+
+
+def obeyed(gitdir: Path, root: Path) -> Iterator[Path]:
+    """What a repository's configuration names in the workspace: hooks, programs, more settings."""
+    if (gitdir / "hooks").is_symlink():
+        yield (gitdir / "hooks").resolve()
+    for name in ("config", "config.worktree"):
+        try:
+            text = (gitdir / name).read_bytes()[:65536].decode("utf-8", "replace")
+        except OSError:
+            continue
+        for key, value in _OBEYED.findall(text):
+            if "\0" in value:
+                continue
+            if key.lower() == "hookspath":
+                yield (root / value.strip().strip('"')).resolve()
+                continue
+            for word in _WORDS.findall(value):
+                found = [(base / word).resolve() for base in (gitdir, root) if "/" in word]
+                yield from (path for path in found if path.is_file())
 
 
 def own_folders() -> list[Path]:

@@ -96,10 +96,14 @@ async def stats(chat: Actions, argument: str) -> Outcome:
         ("seconds, decode", f"{usage.decode_s:.1f}"),
         ("seconds, tools", f"{whole.tools:.1f}"),
         ("seconds, checks", f"{whole.checks:.1f}"),
+        ("seconds, waiting", f"{whole.waiting:.1f}"),
+        ("seconds, load", f"{usage.load_s:.1f}"),
         ("seconds, the rest", f"{whole.rest:.1f}"),
         ("seconds, in all", f"{whole.seconds:.1f}"),
         ("tok/s", f"{speed(usage):.1f}"),
     ]
+    if whole.energy is not None:
+        rows.append(("energy", f"{whole.energy / 3600:,.3f} Wh"))
     if chat.prices is not None and cost is not None:
         rows.append(("elsewhere", f"{cost:,.4f} {chat.prices.currency}"))
     return Said("\n".join(f"  {name:<22} {value}" for name, value in rows))
@@ -113,6 +117,7 @@ def _as_data(events: list[Event], turns: int, cost: float | None) -> dict[str, A
     whole = total(turns_of(events))
     return {
         "turns": turns, "calls": whole.calls, "usage": asdict(whole.usage),
-        "tools_s": whole.tools, "checks_s": whole.checks, "rest_s": whole.rest,
+        "tools_s": whole.tools, "checks_s": whole.checks, "waiting_s": whole.waiting,
+        "rest_s": whole.rest, "energy_j": whole.energy,
         "seconds": whole.seconds, "tokens_per_s": speed(whole.usage), "cost": cost,
     }  # fmt: skip

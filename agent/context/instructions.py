@@ -16,9 +16,11 @@ SHARE = 1 / 10  # of the window
 def instructions(folder: Path, most: int, count: Callable[[str], int]) -> str:
     """The files' texts, the folder's own one last, in at most about `most` tokens; '' for none.
 
-    `count` gives the tokens of a text. A file that cannot be read or is no text is left out.
+    `count` gives the tokens of a text. A file that cannot be read or is no text is left out, and so
+    is a link that leads out of the repository.
     """
-    found = [(place, text) for place in _folders(folder) if (text := _read(place / NAME))]
+    places = _folders(folder)
+    found = [(place, text) for place in places if (text := _read(place / NAME, places[0]))]
     if not found:
         return ""
     share = most // len(found)
@@ -41,9 +43,10 @@ def _name(place: Path, folder: Path) -> str:
     return NAME if place == folder.resolve() else f"{NAME} of the folder {place.name}"
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, top: Path) -> str:
+    """The text; '' for a link that leads out of the repository, to a key of the user's perhaps."""
     try:
-        if not path.is_file():
+        if not path.is_file() or not path.resolve().is_relative_to(top):
             return ""
         with path.open("rb") as file:
             data = file.read(MOST_BYTES)

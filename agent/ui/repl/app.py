@@ -21,6 +21,7 @@ from agent.ui.repl.asking import Asking, question_lines
 from agent.ui.repl.complete import ReplCompleter
 from agent.ui.repl.draft import Pastes, message, split_command
 from agent.ui.repl.feed import Feed
+from agent.ui.repl.greeting import greeting
 from agent.ui.repl.history import HistoryFile
 from agent.ui.repl.host import Asked, Host, News, Said, Status, StatusChanged, Wish
 from agent.ui.repl.output import FramedOutput, terminal_size
@@ -104,6 +105,7 @@ class Repl:
 
     def _started(self, feed: Feed) -> None:
         """The prompt is there: everything heavy begins now."""
+        self.view.show(Said("\n".join(greeting(self.host.root, self.width())), "note"))
         for problem in (self.history.problem, self._trouble):
             if problem:
                 self.view.show(Said(problem, "error"))

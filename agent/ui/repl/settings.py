@@ -11,11 +11,13 @@ from typing import Literal
 class ReplSettings:
     """`plain` is for screen readers and terminals that cannot move the cursor.
 
-    `history` is the file of what was typed, `themes` the folder of the user's themes.
+    `history` is the file of what was typed, `themes` the folder of the user's themes, and `config`
+    their config.toml.
     """
 
     history: Path
     themes: Path
+    config: Path
     theme: str = "dark"
     keys: Literal["emacs", "vi"] = "emacs"
     plain: bool = False

@@ -284,8 +284,14 @@ class View:
         else:
             style = {"error": "red", "echo": "user", "note": "dim"}.get(news.form, "")
             text = safe(news.text).expandtabs(4)
-            pieces = [p for line in text.split("\n") for p in wrap(line, self.painter.width)]
+            pieces = [p for line in text.split("\n") for p in self._wrapped(line)] if text else []
             self._lines([self.painter.span(piece, style) for piece in pieces], "said")
+
+    def _wrapped(self, line: str) -> list[str]:
+        """Prose is broken between words, a table where it does not fit."""
+        if line.startswith(" ") or "  " in line:
+            return wrap(line, self.painter.width)
+        return filled(line, self.painter.width) or [""]
 
     def _ended(self, event: TurnEnded) -> None:
         self._end_text()
@@ -296,6 +302,8 @@ class View:
         # Tokens and speed stand in the status line already.
         counts = tokens(event.usage)
         parts = [part for part in summary(event) if part not in counts]
+        if event.changed and self._hint_keys:
+            parts += ["/diff shows it", "/undo takes it back"]
         lines = fill(parts, self.painter.width)
         self._lines([self.painter.span(line, style) for line in lines], "summary")
 

@@ -10,6 +10,7 @@ from prompt_toolkit.document import Document
 from agent.errors import IngleError
 from agent.ui.repl.host import Said, Wish
 from agent.ui.repl.panel import style_of
+from agent.ui.repl.saved import save_ui
 from agent.ui.repl.theme import find_theme
 
 if TYPE_CHECKING:
@@ -43,3 +44,9 @@ def _set_theme(repl: Repl, name: str) -> None:
         return
     repl.view.painter = repl.make_painter()
     repl.app.style = style_of(repl.theme, colour=repl.settings.colour)
+    try:
+        save_ui(repl.settings.config, "theme", name)
+    except IngleError as error:
+        repl.view.show(Said(str(error), "error"))
+        return
+    repl.view.show(Said(f"the theme is {name} from now on", "note"))
