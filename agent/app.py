@@ -185,7 +185,7 @@ class Session:
                 version("ingle"), plan=self.plan,
             )
         )  # fmt: skip
-        if self._presence and (text := notice(self._presence.others())):
+        if self._presence and (text := notice(self._presence.newcomers())):
             self.emit(Notice(text))
         self._mcp.start(found, info.n_ctx)
         self._dispatcher = self._make_dispatcher(found)
@@ -301,6 +301,8 @@ class Session:
         assert self._dispatcher is not None
         loop = Loop(self._exchange, self._dispatcher, self._window, self.emit)
         loop.runner.saver = self._saver
+        if self._presence and (text := notice(self._presence.newcomers())):
+            self.emit(Notice(text))
         for event in self._owed.unknown():
             self.emit(event)
         loop.owed = self._owed.outputs()

@@ -13,7 +13,7 @@ from agent.context.blueprint import is_whole_project
 from agent.context.budget import Budget
 from agent.context.entry import within
 from agent.context.project import CHARS_PER_TOKEN, Shown, choose, list_files, own_tests
-from agent.context.prompt import is_question, prompt_text, task_text
+from agent.context.prompt import asks_to_know, is_question, prompt_text, task_text
 from agent.errors import UsageError
 from agent.events import Event, Notice, TaskGiven
 from agent.job import Job
@@ -91,6 +91,7 @@ class Briefing:
             job.check,
             failing=bool(failure),
             act_first=act_first,
+            to_know=job.task if asks_to_know(job.task) else "",
             not_paths=own_tests(files, job.task),
             tries=job.tries,
             attempts=job.attempts,

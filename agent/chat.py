@@ -15,7 +15,7 @@ from agent import approval
 from agent.asking import as_answer, as_question, trust_question
 from agent.commands.base import Command, find
 from agent.commands.prompts import named, prompt_commands
-from agent.errors import UsageError
+from agent.errors import IngleError, UsageError
 from agent.events import Event, Notice, SessionTitled, TurnEnded
 from agent.terms import Loaded, Setup, Terms, Totals
 from agent.ui.repl.host import Decision, Message, News, Question, Said
@@ -83,8 +83,13 @@ class Chat:
         earlier = await asyncio.to_thread(self._earlier, self.setup.resume)
         name = self.setup.model or (earlier.model if earlier else "")
         self._loaded = await asyncio.to_thread(terms.load, name, self._show)
-        self._readable(earlier)
-        await self._open(earlier, self._log_of(earlier.session if earlier else ""))
+        try:
+            self._readable(earlier)
+            log = self._log_of(earlier.session if earlier else "")
+        except IngleError as error:
+            self._show(Said(f"{error}: this is a new session", "error"))
+            earlier, log = None, self._log_of("")
+        await self._open(earlier, log)
         self._show(Said(await asyncio.to_thread(self._about_check), "note"))
 
     def _about_check(self) -> str:

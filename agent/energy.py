@@ -83,9 +83,8 @@ def rapl(powercap: Path) -> list[Counter]:
 
 def _zones(powercap: Path) -> list[Path]:
     try:
-        # intel-rapl:0 is a package (of AMD too), intel-rapl:0:1 a part of it; intel-rapl-mmio shows
-        # the same counter once more.
-        return sorted(zone for zone in powercap.glob("intel-rapl:*") if zone.name.count(":") == 1)
+        # AMD's too; intel-rapl-mmio shows the same counters once more.
+        return sorted(powercap.glob("intel-rapl:*"))
     except OSError:
         return []
 

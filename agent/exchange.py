@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from agent.context.ledger import Stretch
 from agent.dialects.base import Dialect, TurnParser
+from agent.dialects.opening import words_first
 from agent.dialects.structured import answer_parser
 from agent.engine.ahead import Ahead, same_beginning
 from agent.engine.base import Chunk, Engine, Finished, Piece, Progress, Request
@@ -324,6 +325,7 @@ class Exchange:
 
     def _parser(self, ask: Ask) -> TurnParser:
         usual = self._dialect.parser(self.tools, must_act=ask.must_act, not_paths=ask.not_paths)
+        usual = words_first(usual) if ask.words_first else usual
         return answer_parser(usual, ask.answer) if ask.answer else usual
 
     async def _read(

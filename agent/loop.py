@@ -21,6 +21,7 @@ from agent.turn import (
     Progress,
     Task,
     exceeded,
+    must_tell,
     no_calls_left,
     only_blocks,
     signature,
@@ -81,6 +82,9 @@ class Loop:
                 return await self._structured(task, task.schema, done, messages) or stop
             if stop:
                 return stop
+            if must_tell(task, done):
+                asked = prompt_text("told").replace("{question}", task.to_know)
+                messages.append(User(asked, "note"))
             delta = await self.window.delta(messages)
 
     async def _reply(self, task: Task, done: Progress, delta: list[int]) -> Reply:
@@ -134,6 +138,7 @@ class Loop:
             must_act,
             task.not_paths if done.failing else (),
             runners_up=done.failing and task.tries > 1,
+            words_first=must_tell(task, done),
         )
 
     async def _act(self, task: Task, done: Progress, reply: Reply) -> tuple[str, list[Message]]:

@@ -105,6 +105,8 @@ class Runner:
         if denied and not done.denied:
             done.denied = result.text.removesuffix(ADVICE).strip()
         done.changes += result.changed
+        # What find_tools finds is there to be called.
+        done.found = result.ok and not result.changed and call.name != "find_tools"
         if result.changed:
             # After a change the same call is a new question, but not to the policy.
             done.results = {k: n for k, n in done.results.items() if k.startswith(REFUSED)}

@@ -43,6 +43,7 @@ class Ask:
     runners_up: bool = False
     answer: str = ""  # the grammar of the whole message: a JSON value, and no calls
     begin: str = ""  # what the message begins with, said for the model
+    words_first: bool = False  # it begins with words, and not with a call
 
 
 def is_looping(pieces: Sequence[Piece]) -> bool:

@@ -26,6 +26,7 @@ class Task:
     check: str = ""
     failing: bool = False
     act_first: bool = False  # the first answer has to be a call
+    to_know: str = ""  # the user's question, where words settle it and nothing is to be changed
     not_paths: tuple[str, ...] = ()  # not to be written while the check fails
     tries: int = 1  # answers to one prompt before the model sees what failed
     attempts: int = 1  # answers to one prompt that are written at once
@@ -54,6 +55,7 @@ class Progress:
     before: list[str] = field(default_factory=list)  # changes when the last answer came
     failed: set[str] = field(default_factory=set)  # signatures of answers that failed the check
     resampled: int = 0
+    found: bool = False  # the last call brought something back, and changed nothing
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -83,6 +85,12 @@ def exceeded(limits: Limits, done: Progress) -> str:
 
 def no_calls_left(limits: Limits, done: Progress) -> bool:
     return bool(limits.tool_calls) and done.tool_calls >= limits.tool_calls
+
+
+def must_tell(task: Task, done: Progress) -> bool:
+    """Whether the model has to say now what it found. Left to itself a small one goes on calling,
+    and where it only must not call, it recites its prompt."""
+    return task.tries > 1 and bool(task.to_know) and done.found and not done.failing
 
 
 def signature(reply: Reply) -> str:

@@ -1,8 +1,9 @@
 """Code search: how often the right function is among the first five, and how fast it is.
 
-Two sets of questions: bug reports of others over a corpus of others (files given, not part of this
-repository), and those of `data/code_search.jsonl`, written for this benchmark over libraries that
-are installed here. Plain BM25 over the same functions is measured in the same run.
+Sets of questions: bug reports of others over a corpus of others (files given, not part of this
+repository); those of `data/code_search.jsonl`, written for this benchmark over libraries that are
+installed here; and what docstrings and comments of such libraries say. Plain BM25 over the same
+functions is measured in the same run.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from bench.code_search_made import LIBRARIES, make
 from mcp_servers.code_search.chunks import FUNCTIONS
 from mcp_servers.code_search.embedding import load_embedder
 from mcp_servers.code_search.index import Index
@@ -62,6 +64,7 @@ def run(rows: Path, corpus: Path | None) -> None:
             rows.name: given(rows, corpus, base / "given"),
             "own questions": own(base / "own", kept_back=False),
             "own questions, every third": own(base / "own", kept_back=True),
+            **made(base / "made"),
         }
         print(f"{'functions only':<44} {'hit@1':>6} {'hit@5':>6} {'MRR':>6} {'ms':>6}")
         for name, asked in sets.items():
@@ -90,17 +93,34 @@ def own(base: Path, *, kept_back: bool) -> list[Case]:
 
     Every third one is counted apart: those were looked at less while the search was changed.
     """
-    site = Path(sysconfig.get_path("purelib"))
     result = []
     for index, row in enumerate(_lines(QUESTIONS)):
         library = row["library"]
         root = base / library
         if not root.exists():
-            ignored = shutil.ignore_patterns("__pycache__", "*.so")
-            shutil.copytree(site / library, root / library, ignore=ignored)
+            copy_library(library, root)
         if (index % 3 == 2) == kept_back:
             result.append(Case(root, row["query"], _gold(row)))
     return result
+
+
+def made(base: Path) -> dict[str, list[Case]]:
+    """Questions out of the docstrings and comments of installed libraries."""
+    sets: dict[str, list[Case]] = {}
+    for library in LIBRARIES:
+        root = base / library
+        copy_library(library, root)
+        for each in make(root):
+            case = Case(root, each.text, frozenset({(each.path, each.name)}))
+            sets.setdefault(f"{each.kind}s of libraries", []).append(case)
+    return sets
+
+
+def copy_library(library: str, root: Path) -> None:
+    """An installed library as a folder of the project `root`."""
+    site = Path(sysconfig.get_path("purelib"))
+    ignored = shutil.ignore_patterns("__pycache__", "*.so")
+    shutil.copytree(site / library, root / library, ignore=ignored)
 
 
 def measure(name: str, rows: Sequence[Case], prepare: Callable[[Path], Rank]) -> None:

@@ -7,7 +7,7 @@ An agent's session is scripted: a fixed prompt with tools, a task, then calls an
 Each side is asked for one token at each turn. Warm: it has what the conversation began with, and
 the call before it. That call is given to the server in two ways: as its template renders it, which
 is the best that can happen, and as a model writes it, with other spaces than the template's. A
-restart is from the start of a process to the first token of the next turn.
+restart is from the start of a process to the first token behind the user's next word.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ from tools.catalog import default_tools
 WINDOW = 8192
 SLOT = "session.bin"
 TASK = "Find out why area() is wrong for some shapes, and mend it."
+GO_ON = "Go on."
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ def script(turns: int) -> list[Turn]:
         result = f"# part {i}\n{FILLER * (6 + i % 5)}"
         found.append(Turn(ToolOutput(f"{i}", "read", result), _read(i)))
     return found
+
+
+def gone_on(turns: Sequence[Turn]) -> list[Turn]:
+    """The user's next word behind them, as when a session is opened again."""
+    return [*turns, Turn(User(GO_ON), _read(len(turns)))]
 
 
 def _read(i: int) -> dict[str, Any]:
@@ -138,37 +144,39 @@ class Ours:
         return [Segment(body), Segment("<|im_end|>", control=True)]
 
 
-async def ours_warm(model: str, turns: Sequence[Turn], blocks: Path) -> tuple[list[float], int]:
+async def ours_warm(model: str, turns: Sequence[Turn], blocks: Path) -> list[float]:
     side = Ours(model, blocks)
     await side.start()
     seconds = []
     for i, turn in enumerate(turns):
         seconds.append(await side.ask(turn, first=i == 0))
-        if i < len(turns) - 1:
-            await side.say(turn)
-    return seconds[1:], await side.close()
+        await side.say(turn)
+    await side.close()
+    return seconds[1:]
 
 
 async def ours_again(model: str, count: int, blocks: Path) -> None:
-    """In a process of its own: loads, restores, and says when the first token is there."""
+    """In a process of its own: loads, restores, and says when the first token is there, and how
+    many tokens stand before it."""
     side = Ours(model, blocks)
     await side.start()
-    await side.first_token(script(count))
+    await side.first_token(gone_on(script(count)))
     print("first token", flush=True)
-    await side.close()
+    print(await side.close() - 1)
 
 
-def ours_restart(model: str, count: int, blocks: Path) -> float:
+def ours_restart(model: str, count: int, blocks: Path) -> tuple[float, int]:
     command = [sys.executable, "-m", "bench.llama_server", "--again", str(blocks)]
     command += ["--turns", str(count), "--model", model]
     started = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
-        line = child.stdout.readline()
+        said = child.stdout.readline()
         seconds = time.perf_counter() - started
-    if not line:
+        tokens = child.stdout.read()
+    if not said:
         raise IngleError("the process that restarts said nothing")
-    return seconds
+    return seconds, int(tokens)
 
 
 # --- llama-server -------------------------------------------------------------------------------
@@ -187,7 +195,8 @@ class Server:
             if isinstance(turn.new, ToolOutput):
                 new = {"role": "tool", "tool_call_id": f"{i - 1}", "content": turn.new.text}
             else:
-                new = {"role": "user", "content": TASK}
+                assert isinstance(turn.new, User)
+                new = {"role": "user", "content": turn.new.text}
             found.append(new)
             if i < len(turns) - 1:
                 arguments = json.dumps(turn.call["arguments"])
@@ -267,8 +276,7 @@ def server_warm(server: Server, turns: Sequence[Turn], *, as_rendered: bool) -> 
     seconds = []
     for i in range(1, len(turns) + 1):
         seconds.append(server.ask(turns[:i])[0])
-        if i < len(turns):
-            server.say(turns[:i], as_rendered=as_rendered)
+        server.say(turns[:i], as_rendered=as_rendered)
     return seconds[1:]
 
 
@@ -288,14 +296,14 @@ def measure(name: str, count: int) -> dict[str, Any]:
     turns, model = script(count), resolved(name).path
     with tempfile.TemporaryDirectory(prefix="ingle-bench-") as place:
         folder, blocks = Path(place), Path(place) / "blocks"
-        ours, tokens = asyncio.run(ours_warm(name, turns, blocks))
-        again = ours_restart(name, count, blocks)
+        ours = asyncio.run(ours_warm(name, turns, blocks))
+        again, tokens = ours_restart(name, count, blocks)
         with running(model, folder) as server:
             best = server_warm(server, turns, as_rendered=True)
-            theirs = server.ask(turns)[1]
             server.slot("save")
-        saved = server_restart(model, turns, folder, saved=True)
-        cold = server_restart(model, turns, folder, saved=False)
+            theirs = server.ask(gone_on(turns))[1]
+        saved = server_restart(model, gone_on(turns), folder, saved=True)
+        cold = server_restart(model, gone_on(turns), folder, saved=False)
         with running(model, folder) as server:
             written = server_warm(server, turns, as_rendered=False)
         size = sum(file.stat().st_size for file in blocks.rglob("*") if file.is_file())

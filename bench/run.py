@@ -18,6 +18,8 @@ schemas     needs --schemas FILE (JSON lines with schema and tests): llguidance 
 exercism    needs --exercism FILE (JSON lines with instructions, stub and tests)
 injection   needs --injection FILE (JSON lines with injected results and the calls of the attack):
             the model's rate and the gate's
+tool-calls  needs --tool-calls FILE (JSON lines in BFCL's form): calls by category, scored by BFCL's
+            checker, ours and the model's plain template beside it (20 minutes)
 attempts    the same file, with the tests as the check: one attempt, then four at once, 45 s each
 """
 
@@ -42,6 +44,7 @@ from bench import (
     sandbox,
     schemas,
     tasks,
+    tool_calls,
 )
 
 OUT = Path(__file__).parent / "out"
@@ -71,6 +74,7 @@ WITH_FILE: dict[str, Callable[[Path], None]] = {
     "exercism": lambda file: asyncio.run(exercism.run(exercism.read_rows(file))),
     "attempts": attempts,
     "injection": lambda file: asyncio.run(injection.run(injection.read_rows(file))),
+    "tool-calls": lambda file: asyncio.run(tool_calls.run(tool_calls.read_rows(file))),
 }
 
 
@@ -101,6 +105,7 @@ def main() -> None:
     parser.add_argument("--schemas", type=Path, help="JSON lines; not part of this repository")
     parser.add_argument("--exercism", type=Path, help="JSON lines; not part of this repository")
     parser.add_argument("--injection", type=Path, help="JSON lines; not part of this repository")
+    parser.add_argument("--tool-calls", type=Path, help="JSON lines; not part of this repository")
     arguments = parser.parse_args()
     files = {
         "code-search": arguments.code_search,
@@ -108,6 +113,7 @@ def main() -> None:
         "exercism": arguments.exercism,
         "attempts": arguments.exercism,
         "injection": arguments.injection,
+        "tool-calls": arguments.tool_calls,
     }
     names = arguments.names or [*BENCHES, *(name for name, file in files.items() if file)]
     OUT.mkdir(exist_ok=True)

@@ -34,6 +34,7 @@ from bench.timing import ROUNDS, Figures, NoGuide, asked, open_engine, to_end
 from tests.tiny_gguf import build
 
 ANSWERS = 50
+HYBRIDS = ("qwen3-coder", "qwen3.5")  # families with models that have a recurrent state
 TOOL = ToolSpec("look", "Look at it.", {"type": "object", "properties": {"deep": {"type": "null"}}})
 COUNT = "Write the numbers from 1 to 60 as one JSON array, and nothing else."
 NUMBERS = {"type": "array", "items": {"type": "integer"}, "minItems": 60}
@@ -90,15 +91,23 @@ async def reuse() -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         full = build(Path(folder) / "full.gguf", layers=2, embd=64, heads=2, ctx=16_384)
         hybrid = build(Path(folder) / "hybrid.gguf", arch="qwen35", layers=4, ctx=16_384)
-        for kind, path in (("full attention", full), ("hybrid", hybrid)):
-            found = [await _reuse_of(family, path) for family in FAMILIES]
-            name = f"evaluated / new, {ANSWERS} answers, {len(FAMILIES)} families, {kind}"
-            figures[name] = round(max(found, key=lambda ratio: abs(ratio - 1)), 3)
+        hybrids = [family for family in FAMILIES if family.name in HYBRIDS]
+        for kind, families, path in (
+            ("full attention", FAMILIES, full),
+            ("hybrid", hybrids, hybrid),
+        ):
+            found = [await _reuse_of(family, path) for family in families]
+            name = f"evaluated / new, {ANSWERS} answers, {len(families)} families, {kind}"
+            figures[name] = round(max(found, key=_off), 3)
     return figures
 
 
+def _off(ratio: float) -> float:
+    return abs(ratio - 1)
+
+
 async def _reuse_of(family: Family, path: Path) -> float:
-    engine = LlamaEngine(LlamaSettings(path, n_ctx=16_384, threads=2))
+    engine = LlamaEngine(LlamaSettings(path, n_ctx=16_384, threads=1))
     await engine.load(lambda _progress: None)
     dialect = family.make("", True)
     talk = Exchange(engine, dialect, System("Be brief.", (TOOL,)), lambda _event: None)

@@ -13,7 +13,7 @@ from agent.engine.base import Finished, Piece, Request
 from agent.engine.blockstore import BlockStore
 from agent.engine.llama import LlamaEngine
 from agent.loading import llama_engine, plan_for
-from agent.messages import Segment
+from agent.messages import Directive, Segment
 from agent.models.plan import Wish
 from bench.common import resolved
 
@@ -25,10 +25,10 @@ Figures = dict[str, Any]
 class NoGuide:
     """A guide that looks at the text as a parser would, and never steers."""
 
-    def begin(self) -> None:
+    def begin(self) -> Directive:
         return None
 
-    def feed(self, _text: str) -> None:
+    def feed(self, _text: str) -> Directive:
         return None
 
 

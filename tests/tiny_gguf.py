@@ -53,6 +53,7 @@ class Shape:
     seed: int = 0
     interval: int = 2
     window: int = 512
+    pooling: int = -1  # a gguf.PoolingType, of embedding models
 
     @property
     def head(self) -> int:
@@ -95,6 +96,8 @@ def _write_hyperparameters(writer: gguf.GGUFWriter, shape: Shape) -> None:
     writer.add_key_length(shape.head)
     writer.add_value_length(shape.head)
     writer.add_rope_dimension_count(shape.head)
+    if shape.pooling >= 0:
+        writer.add_pooling_type(gguf.PoolingType(shape.pooling))
     if shape.arch == "cohere2":
         writer.add_sliding_window(shape.window)
         writer.add_logit_scale(1.0)

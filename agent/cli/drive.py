@@ -68,13 +68,10 @@ def _load(
     name: str, report: Report, options: task.Options, wish: Wish, folders: Folders,
     temperature: float | None,
 ) -> Loaded:  # fmt: skip
-    found = task.find_model(name, folders)
-    built = task.build(
-        found, wish, folders,
-        temperature=temperature, seed=options.seed, keep=not options.ephemeral,
-        say=lambda text: report(Notice(text)),
-    )  # fmt: skip
-    return Loaded(built.engine, task.name_of(found), built.sampling, built.tries, built.plan)
+    known, built = task.built_for(
+        name, options, wish, folders, temperature, lambda text: report(Notice(text))
+    )
+    return Loaded(built.engine, known, built.sampling, built.tries, built.plan)
 
 
 def _setup(options: task.Options, job: Job, folders: Folders, terms: Terms) -> Setup:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import click
 
@@ -22,8 +22,9 @@ class Formatter(click.HelpFormatter):
     """click's own, with lists in one column where there is no room for two."""
 
     def write_dl(
-        self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
     ) -> None:
+        rows = list(rows)
         if self.width >= NARROW or max(len(name) for name, _ in rows) <= self.width // 3:
             super().write_dl(rows, col_max, col_spacing)
             return

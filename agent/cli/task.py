@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from typing import Any, Literal
 from agent.app import Consumer, Job, Session, open_workspace
 from agent.approval import Answer, Ask, Question
 from agent.cli.asking import ask_on_terminal
-from agent.cli.build import build, find_model
+from agent.cli.build import Built, build, find_model
 from agent.cli.permissions import Rights, find_rights
 from agent.config import Folders, Limits
 from agent.dialects.choose import known_name
@@ -176,6 +177,19 @@ def _run(options: Options, consumer: Consumer, report: Report | None) -> int:
     if options.output_file:
         write_answer(Path(options.output_file), ended.answer)
     return ended.exit_code
+
+
+def built_for(
+    name: str, options: Options, wish: Wish, folders: Folders, temperature: float | None,
+    say: Callable[[str], None],
+) -> tuple[str, Built]:  # fmt: skip
+    """The model's own name, and an engine for it that is not loaded yet. Raises IngleError."""
+    found = find_model(name, folders)
+    built = build(
+        found, wish, folders,
+        temperature=temperature, seed=options.seed, keep=not options.ephemeral, say=say,
+    )  # fmt: skip
+    return name_of(found), built
 
 
 def job_of(options: Options, text: str) -> Job:

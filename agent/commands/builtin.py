@@ -84,14 +84,16 @@ def _sessions(chat: Actions) -> str:
 
 
 async def check(chat: Actions, argument: str) -> Outcome:
-    if argument:
-        chat.check_command = "" if argument == "off" else argument
+    if argument == "off":
+        chat.check_command = ""
+        return Said("the check is off: messages end when the model says so", "note")
+    chat.check_command = argument or chat.check_command
     if not chat.check_command:
         from agent.commands.suggest import likely_check
 
         likely = await asyncio.to_thread(likely_check, chat.root)
         hint = f"/check {likely}, for instance" if likely else "/check COMMAND"
-        return Said(f"no check is set, so messages end when the model says so: {hint}", "note")
+        return Said(f"no check is set: {hint}", "note")
     return Said(
         f"messages are worked on until `{chat.check_command}` passes; /check off ends that", "note"
     )

@@ -92,11 +92,20 @@ def listing(files: Sequence[str]) -> str:
     return ", ".join([*shown, *more])
 
 
+_WANTING_TO_KNOW = ("what", "why", "how", "which", "where", "who", "when")
 _ASKING = (
-    *("what", "why", "how", "which", "where", "who", "when", "is", "are", "does", "do", "can"),
+    *_WANTING_TO_KNOW,
+    *("is", "are", "does", "do", "can"),
     *("explain", "describe", "list", "show", "tell", "say", "summarise", "summarize", "review"),
     *("find", "search", "run", "read", "compare", "count"),
 )
+
+
+def asks_to_know(task: str) -> bool:
+    """Whether a task is one question that words settle; servers may be named before it."""
+    words = [word for word in task.split() if not word.startswith("@")]
+    opens = bool(words) and words[0].lower() in (*_WANTING_TO_KNOW, "is", "are", "does", "do")
+    return opens and task.rstrip().endswith("?") and task.count("?") == 1
 
 
 def is_question(task: str) -> bool:

@@ -127,28 +127,38 @@ class Turn:
 
 def open_call(turn: Turn, tag: str, fallback: Fallback) -> State:
     """Behind ``<tool_call>``: a JSON object."""
-    if turn.tools:
-        turn.constrain(call_grammar(list(turn.tools.values())))
-    return Peek(turn, "tag", tag, fallback)
+    _hold_to_calls(turn)
+    return Peek(turn, "tag", tag, fallback, held_to=True)
 
 
 def open_tools(turn: Turn, tag: str, fallback: Fallback) -> State:
-    """Behind ``<tools>``, which the Coder models write instead."""
-    return Peek(turn, "tools", tag, fallback)
+    """Behind ``<tools>``, which the Coder models write instead. Left to themselves they go on with
+    all the declarations, of tools that they make up too, and often call nothing."""
+    _hold_to_calls(turn)
+    return Peek(turn, "tools", tag, fallback, held_to=True)
+
+
+def _hold_to_calls(turn: Turn) -> None:
+    if turn.tools:
+        turn.constrain(call_grammar(list(turn.tools.values())))
 
 
 class Peek:
     """An object that may be a call, or the first of an array: decides as soon as its head is
     complete.
 
-    `held` is what stands before it and is text if it is none; then `fallback` reads on.
+    `held` is what stands before it and is text if it is none; then `fallback` reads on. `held_to`
+    says that the grammar of calls is switched on.
     """
 
-    def __init__(self, turn: Turn, form: str, held: str, fallback: Fallback):
+    def __init__(
+        self, turn: Turn, form: str, held: str, fallback: Fallback, *, held_to: bool = False
+    ):
         self._turn = turn
         self._form = form
         self._held = held
         self._fallback = fallback
+        self._held_to = held_to
         self._text = ""
 
     def feed(self, text: str) -> tuple[State, str]:
@@ -157,12 +167,12 @@ class Peek:
         if head := self._head(body):
             return self._open(head["name"], head[0])
         if len(self._text) <= scan.LONGEST_HEAD and (not body or scan.may_become_call(body)):
-            if self._form == "tag":
+            if self._held_to:
                 self._turn.saw(self._text, before=False)
             return self, ""
         if self._form == "tag" and body.startswith("{"):
             return self._open("", "{")
-        if self._form == "tag":
+        if self._held_to:
             self._turn.directive = Release()
         self._turn.say(self._held)
         return self._fallback(), self._text
@@ -177,7 +187,7 @@ class Peek:
     def _open(self, name: str, head: str) -> tuple[State, str]:
         """Hand over to the object that begins with `head`."""
         size = self._text.index("{") + len(head)
-        if self._form == "tag":
+        if self._held_to:
             self._turn.saw(self._text[:size], before=False)
         elif tool := self._turn.tools.get(name):
             self._turn.constrain(arguments_grammar(tool))

@@ -72,7 +72,8 @@ class Constrainer:
             body = f"<[{tokens[0]}]>" if len(tokens) == 1 else json.dumps(found[2])
             return f"{found[1]}: {body}"
 
-        return LLMatcher.grammar_from_lark(_TOKEN_RULE.sub(rule, lark))
+        found: str = LLMatcher.grammar_from_lark(_TOKEN_RULE.sub(rule, lark))
+        return found
 
 
 class Constraint:

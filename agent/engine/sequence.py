@@ -56,12 +56,18 @@ class LiveSequence:
         self.drop()
         self.log.extend(request.delta)
         room = self._room(len(self.log))
+        is_read = request.max_tokens < 1
         if self.evaluated == 0:
-            self.evaluated = self._past.restore(self.log)
-        elif self.evaluated == len(self.log):  # the logits of the last token are gone
+            # A state has no logits: who wants an answer needs the last token evaluated.
+            self.evaluated = self._past.restore(self.log if is_read else self.log[:-1])
+        elif self.evaluated == len(self.log) and not is_read:
             self.evaluated = self._past.cut(len(self.log) - 1)
         emit(Progress("prefill", 0, len(self.log) - self.evaluated))
-        self._run([self._lane(MAIN, self.log, self.evaluated, request, emit, room)], request.mark)
+        lane = self._lane(MAIN, self.log, self.evaluated, request, emit, room)
+        if self.evaluated == len(self.log):
+            lane.finish("length")
+        else:
+            self._run([lane], request.mark)
 
     def grow(
         self, at: int, requests: Sequence[Request], emit: Callable[[int, Chunk], None]

@@ -65,11 +65,11 @@ class Snapshots:
         self._cuts: list[tuple[int, bytes]] = [(0, fingerprint)]
 
     def restore(self, log: Sequence[int]) -> int:
-        """Fill the empty cache with what is stored of `log`, except its last token: its length."""
+        """Fill the empty cache with what is stored of `log`: its length."""
         self._cuts = [(0, self._fingerprint)]
         if self._store is None:
             return 0
-        chain = self._store.find(self._fingerprint, log[:-1])
+        chain = self._store.find(self._fingerprint, log)
         for ref, data in zip(chain, self._store.load_chain(chain), strict=False):
             if not self._set(np.frombuffer(data, np.uint8)):
                 break

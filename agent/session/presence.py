@@ -21,6 +21,7 @@ class Presence:
         self._folder = state / "present" / name
         self._path = self._folder / session
         self._lock: int | None = None
+        self._seen: set[str] = set()
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             while self._lock is None:
@@ -34,6 +35,12 @@ class Presence:
                 if path != self._path and _is_held(path):
                     found.append(path.name)
         return found
+
+    def newcomers(self) -> list[str]:
+        """Those of the others that are there since the last time that this was asked."""
+        others = set(self.others())
+        new, self._seen = sorted(others - self._seen), others
+        return new
 
     def leave(self) -> None:
         """Not here any more."""

@@ -182,7 +182,8 @@ class Driver:
                 self._outcome.exit_code = news.exit_code or ExitCode.FAILED
                 self._write("error", text=news.text, line=0)
             case Said():
-                self._event(Notice(news.text))
+                if news.text:
+                    self._event(Notice(news.text))
             case StatusChanged():
                 if news.status.state == "failed" and not self._over:
                     self._outcome.stop = "failed"

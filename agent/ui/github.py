@@ -41,7 +41,7 @@ def error(message: str, **properties: str | int) -> str:
     return f"::error {given}".rstrip() + f"::{escape_data(safe(message))}"
 
 
-def annotations(check: CheckEnded | None, end: TurnEnded, root: str, checkout: str) -> list[str]:
+def error_lines(check: CheckEnded | None, end: TurnEnded, root: str, checkout: str) -> list[str]:
     """The commands about what failed.
 
     `root` is the workspace, `checkout` the repository's folder: annotated paths start there.
@@ -160,7 +160,7 @@ class Report:
         self._told = True
         root = self._session.workspace if self._session else ""
         checkout = self._environment.get("GITHUB_WORKSPACE", "")
-        for line in annotations(self._check, end, root, checkout):
+        for line in error_lines(self._check, end, root, checkout):
             self._command(line)
         page = job_summary(self._check, end, self._task)
         append(self._environment.get("GITHUB_STEP_SUMMARY", ""), page)

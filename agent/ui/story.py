@@ -35,7 +35,7 @@ from agent.events import (
 )
 from agent.ui.calls import duration, headline
 from agent.ui.escape import safe_line, safe_output
-from agent.ui.summary import SEPARATOR, summary
+from agent.ui.summary import SEPARATOR, fold_line, notes_line, summary
 
 OK, FAILED, UNKNOWN = "ok", "failed", "unknown"
 
@@ -157,9 +157,9 @@ def _notes(event: Event) -> Iterator[str]:
         case ApprovalGiven():
             yield f"answered: {safe_line(event.kind)} {safe_line(event.reason)}".rstrip()
         case Folded():
-            yield f"folded: {event.before:,} tokens of context became {event.after:,}"
-        case Summarised(refused=""):
-            yield f"summary: {safe_line(event.text)}"
+            yield fold_line(event)
+        case Summarised():
+            yield f"{notes_line(event)}: {safe_line(event.text)}".removesuffix(": ")
         case Undone():
             yield f"{event.turns} turns {'brought back' if event.redo else 'taken back'}"
 

@@ -6,6 +6,7 @@ Source of the facts: ``llama_cpp/llama_cpp.py`` of llama-cpp-python 0.3.36.
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,13 @@ def load_embedder(path: Path) -> Embedder:
     return Embedder(f"{path.name} {path.stat().st_size}", model.embed, INSTRUCTION)
 
 
+def _threads() -> int:
+    """As many as there are processors for us: more would wait for each other at every layer."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, min(8, len(os.sched_getaffinity(0))))
+    return max(1, min(8, (os.cpu_count() or 2) // 2))
+
+
 class _Model:
     """Weights and one context; calls wait for each other."""
 
@@ -54,12 +62,16 @@ class _Model:
         shape = c.llama_context_default_params()
         shape.n_ctx = shape.n_batch = shape.n_ubatch = CONTEXT
         shape.embeddings = True
+        shape.n_threads = shape.n_threads_batch = _threads()
         self._context = c.llama_init_from_model(self._model, shape)
         if not self._context:
             raise ValueError(f"{path} cannot be used as an embedding model: no memory for it")
         self._vocab = c.llama_model_get_vocab(self._model)
         self._width = c.llama_model_n_embd_out(self._model)
-        self._pooled = c.llama_pooling_type(self._context) != c.LLAMA_POOLING_TYPE_NONE
+        pooling = c.llama_pooling_type(self._context)
+        if pooling == c.LLAMA_POOLING_TYPE_RANK:
+            raise ValueError(f"{path} is a reranking model: name an embedding model")
+        self._pooled = pooling != c.LLAMA_POOLING_TYPE_NONE
 
     def __del__(self) -> None:
         if getattr(self, "_context", None):

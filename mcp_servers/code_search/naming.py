@@ -8,8 +8,9 @@ from mcp_servers.code_search.store import Row
 from mcp_servers.code_search.words import parts
 
 # Longest first; what is left must still be a word.
-_ENDINGS = ("ations", "ation", "ings", "ing", "ies", "ied", "ed", "es", "er", "s", "e")
+_ENDINGS = ("ations", "ation", "ings", "ing", "ies", "ied", "ed", "es", "er", "s", "e", "y")
 _SHORTEST = 3
+HALF = 0.5  # of a name's words; a name of which less is said is not meant
 MOST = 1.5  # that one word of the question counts
 
 
@@ -17,7 +18,7 @@ def spelled(
     rows: Mapping[int, Row], terms: Mapping[str, float], telling: Mapping[str, float]
 ) -> dict[int, float]:
     """How much of the question is in each name, times how much of the name is in the question:
-    ``follow_redirects`` is what "where are redirects followed" asks for, ``redirect_url_of`` less.
+    ``follow_redirects`` is what "where are redirects followed" asks for, ``redirect_url`` less.
 
     `terms` are the question's words with their weights, `telling` says how much each says.
     """
@@ -28,9 +29,9 @@ def spelled(
     scores: dict[int, float] = {}
     for number, row in rows.items():
         found = [known.get(stem(part), 0.0) for part in parts(row.name)]
-        said = sum(found)
-        if said:
-            scores[number] = said * sum(each > 0 for each in found) / len(found)
+        share = sum(each > 0 for each in found) / max(1, len(found))
+        if share >= HALF:
+            scores[number] = sum(found) * share
     return scores
 
 

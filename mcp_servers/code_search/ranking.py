@@ -30,7 +30,7 @@ SURE = 3.0
 NAMESAKE = 1.5  # of a variable that is called as a type or a module
 # What a definition gets for each kind of evidence, beside 1 for the one with the best words.
 EVIDENCE = {
-    "title": 0.1, "spelled": 0.3, "names": 0.8, "phrases": 0.5, "paths": 0.6, "near": 0.2,
+    "title": 0.1, "spelled": 0.3, "names": 0.6, "phrases": 0.5, "paths": 0.6, "near": 0.2,
 }  # fmt: skip
 # How much a ranking counts.
 LISTS = {"evidence": 1.0, "rank": 0.08, "meaning": 1.0}

@@ -22,9 +22,22 @@ def test_settings_are_not_written_from_the_home_folder(
 ) -> None:
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("HOME", str(tmp_path.parent / "elsewhere"))
     workspace = Workspace(tmp_path)
     assert workspace.resolve_for_writing(path) == tmp_path / path  # the attack, without the defence
     monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(PathRefused):
+        workspace.resolve_for_writing(path)
+
+
+@pytest.mark.parametrize("name", ["XDG_CONFIG_HOME", "XDG_STATE_HOME"])
+def test_settings_are_not_written_where_variables_put_them_in_the_workspace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path.parent / "elsewhere"))
+    workspace = Workspace(tmp_path)
+    path = "settings/ingle/config.toml"
+    assert workspace.resolve_for_writing(path) == tmp_path / path  # the control
+    monkeypatch.setenv(name, str(tmp_path / "settings"))
     with pytest.raises(PathRefused):
         workspace.resolve_for_writing(path)

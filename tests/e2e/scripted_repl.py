@@ -1,7 +1,8 @@
 """The real `agent` command with an engine that follows a script, for tests in a terminal.
 
 `python scripted_repl.py SCRIPT [options of agent]`: SCRIPT is a Python file with LINES, what the
-model says (see agent.engine.scripted), and maybe LOAD_GATE: a path that loading waits for.
+model says (see agent.engine.scripted), and maybe LOAD_GATE: a path that loading waits for. Without
+LINES it is the real model.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ def start(script: str, arguments: list[str]) -> None:
         engine = ScriptedEngine(told["LINES"], n_ctx=told.get("N_CTX", 8192))
         return Loaded(engine, "scripted", Sampling())
 
-    repl.load_model = load  # type: ignore[assignment]
+    if "LINES" in told:
+        repl.load_model = load  # type: ignore[assignment]
     sys.argv = ["agent", *arguments]
     main()
 

@@ -94,6 +94,15 @@ class Terminal:
             assert time.monotonic() < ends, f"never seen: {condition!r} in\n{self.text}"
             self._read(condition)
 
+    def look(self, seconds: float) -> None:
+        """Take in what comes within so long, if anything does."""
+        try:
+            data = self.child.read_nonblocking(65_536, timeout=seconds)
+        except pexpect.TIMEOUT:
+            return
+        self.raw += data
+        self._stream.feed(data)
+
     def ended(self) -> int | None:
         """Read to the end: the exit code."""
         try:

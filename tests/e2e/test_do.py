@@ -273,6 +273,7 @@ def test_a_session_goes_on_in_another_process_with_the_tokens_of_before(
     first = json.loads(run(environment, folder, "Say hello.", *flags).stdout)
     again = json.loads(run(environment, folder, "--continue", "And again.", *flags).stdout)
     assert again["session"] == first["session"]
+    assert first["usage"]["load_s"] > 0
     told = first["usage"]["prompt"] + first["usage"]["generated"]
     assert again["usage"]["reused"] >= told - 1
     assert again["usage"]["prompt"] < 200

@@ -145,7 +145,8 @@ def test_nothing_may_come_behind_the_end_but_answers(tmp_path: Path) -> None:
     assert len(program.all("turn_ended")) == 1
 
 
-def test_nobody_is_left_to_approve_when_the_input_has_ended(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [False, True])
+def test_nobody_is_left_to_approve_when_the_input_has_ended(tmp_path: Path, asked: bool) -> None:
     script = f"""
 def second(prompt):
     assert "nobody is there to approve it" in prompt, prompt
@@ -154,6 +155,8 @@ LINES = [{WRITE}, second]
 """
     with Program(tmp_path, script, *ASK) as program:
         program.send("prompt", text="Write a.txt")
+        if asked:
+            program.until("approval_asked")
         program.rest()
     assert [e["kind"] for e in program.all("approval_given")] == ["no"]
     assert not (tmp_path / "work/a.txt").exists()

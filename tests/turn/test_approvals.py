@@ -157,3 +157,24 @@ async def test_nobody_is_asked_about_the_other_tries_of_a_small_model(
     tried = [n.text for n in desk.shown(Notice) if "trying another answer" in n.text]
     assert bool(tried) == (kind == "session")
     assert ("Change the code" in desk.given(1)) == (kind != "session")
+
+
+async def test_a_no_ends_the_mending_of_a_project(desk: Desk) -> None:
+    """It writes one file up to twelve times: the user is not asked twelve times."""
+    asked: list[Question] = []
+
+    async def ask(question: Question) -> Answer:
+        asked.append(question)
+        return Answer("once" if len(asked) == 1 else "no")
+
+    plan = '{"files": [{"path": "main.py", "purpose": "x.", "defines": []}]}'
+    lines = [plan, *(f"assert {i} < 0, 'main.py'\n```\n" for i in range(12))]
+    session = await desk.open(lines, ask=ask)
+    assert session._dispatcher is not None
+    policy = Policy("off", "ask", can_ask=True)
+    session._dispatcher = replace(session._dispatcher, policy=policy)
+    job = Job("Build a small package that adds numbers.", session.workspace,
+              check="python3 main.py", tries=3)  # fmt: skip
+    ended = await session.do(job)
+    assert [q.headline for q in asked] == ["write main.py", "write main.py"]
+    assert (ended.stop, ended.exit_code) == ("denied", 77)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from dataclasses import replace
 
+import pytest
+
 from agent.app import Job
 from agent.approval import Answer, Question
 from agent.dialects.chatml import ChatmlJson
@@ -177,3 +179,28 @@ async def test_after_that_question_the_model_may_say_no(desk: Desk) -> None:
     """The question offers to answer in a sentence, so nothing may force a file."""
     await desk.do(["Here:\n```python\nprint(1)\n```\n", "It is only an example."])
     assert [a.constrained for a in desk.engine.asked] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("task", "tries", "held"),
+    [
+        ("What does a.txt say?", 8, [False, True]),
+        ("@files what does a.txt say?", 8, [False, True]),
+        ("What does a.txt say?", 1, [False, False]),  # a large model knows when it is done
+        ("Can you write down what a.txt says?", 8, [False, False]),
+        ("What does a.txt say? Write it into b.txt.", 8, [False, False]),
+    ],
+)
+async def test_a_small_model_that_was_told_what_it_asked_for_says_it(
+    desk: Desk, task: str, tries: int, held: list[bool]
+) -> None:
+    desk.put("a.txt", "milk")
+    await desk.do([desk.call("read", path="a.txt"), "It says milk."], task, tries=tries)
+    assert [asked.constrained for asked in desk.engine.asked] == held
+    assert (f"from what the tools said: {task}" in desk.given(1)) == held[1]
+
+
+async def test_a_small_model_that_was_told_nothing_may_go_on_calling(desk: Desk) -> None:
+    lines = [desk.call("read", path="none.txt"), desk.call("list"), "Nothing is there."]
+    await desk.do(lines, "What is there?", tries=8)
+    assert [asked.constrained for asked in desk.engine.asked] == [False, False, True]

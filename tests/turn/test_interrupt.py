@@ -24,6 +24,7 @@ from agent.events import (
     TurnEnded,
 )
 from agent.session.lines import to_line
+from agent.session.resume import load_earlier
 from tests.turn.conftest import Desk, has_ended
 
 
@@ -93,6 +94,23 @@ async def test_the_next_task_goes_on_behind_an_interrupted_answer(desk: Desk) ->
     assert ended.answer == "Hello."
     # The broken message is closed before the next one opens.
     assert "I begin<|im_end|>\n<|im_start|>user\n" in desk.engine.words()
+    # The log on disk has every token of it, also of the answer that nobody told the end of.
+    assert load_earlier(desk.state, session.log.id).tokens == tuple(desk.engine.log)
+
+
+async def test_the_next_task_hears_of_a_command_that_was_cut_off(desk: Desk) -> None:
+    os.mkfifo(desk.root / "fifo")
+    command = "echo $$ > fifo; exec sleep 600"
+    session = await desk.open([desk.call("shell", command=command), "I see.", "Hello."])
+    working = asyncio.create_task(session.do(Job("one", session.workspace)))
+    await asyncio.to_thread(desk.read, "fifo")
+    working.cancel()
+    await working
+    for task in ("two", "three"):
+        await session.do(Job(task, session.workspace))
+    assert desk.engine.words().count("outcome unknown") == 1
+    assert desk.given(1).index("outcome unknown") < desk.given(1).index("two")
+    assert len([e for e in desk.logged if isinstance(e, CallReturned)]) == 1
 
 
 async def test_a_call_is_on_disk_before_it_runs(desk: Desk) -> None:

@@ -116,3 +116,24 @@ async def test_a_large_resource_is_cut(place: Place) -> None:
     ended = await place.say("What do I need? See @plain:notes://today")
     assert ended.stop == "answer"
     assert len(place.given(0)) < 3 * 4096
+
+
+async def test_the_web_is_used_without_a_question_when_the_user_names_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INGLE_OFFLINE", "1")
+    look = call("web_search", query="rain")
+    await place.open([look, "No.", look, "No."], profile="full", rules=())
+    await place.say("Will it rain?")
+    assert "acts outside of the sandbox" in place.results()[0]
+    await place.say("Will it rain? Ask @web.")
+    assert "acts outside of the sandbox" not in place.results()[1]
+    assert "INGLE_OFFLINE" in place.results()[1], "it was run"
+
+
+async def test_a_page_that_the_user_names_may_be_fetched(place: Place) -> None:
+    pages = [call("web_fetch", url=f"https://nowhere.invalid/{name}") for name in ("a", "b")]
+    await place.open([*pages, "No."], profile="full")
+    await place.say("What does https://nowhere.invalid/a say?")
+    assert "the name nowhere.invalid cannot be looked up" in place.results()[0]
+    assert "neither from the user nor from a search" in place.results()[1]

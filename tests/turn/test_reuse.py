@@ -43,7 +43,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 async def engine(model: Path) -> AsyncIterator[LlamaEngine]:
-    made = LlamaEngine(LlamaSettings(model, n_ctx=16_384, threads=2))
+    made = LlamaEngine(LlamaSettings(model, n_ctx=16_384, threads=1))
     await made.load(lambda _progress: None)
     yield made
     await made.close()

@@ -46,8 +46,9 @@ class ReplCompleter(Completer):
     def _command_completions(self, typed: str) -> Iterable[Completion]:
         for command in self._commands():
             if command.name.startswith(typed):
+                # What takes an argument is followed by it, and not sent at once.
                 yield Completion(
-                    f"/{command.name}",
+                    f"/{command.name}{' ' if command.argument else ''}",
                     start_position=-len(typed) - 1,
                     display=f"/{command.name} {command.argument}".rstrip(),
                     display_meta=safe_line(command.help),

@@ -17,6 +17,7 @@ NO_EYES = "models here read text only: say in words what the image shows"
 _AT = re.compile(r'(?<![\w@/])@("(?P<quoted>[^"\n]+)"|(?P<plain>[^\s"@]+))')
 _LABEL = re.compile(r"\[pasted [^\]\n]*\]")
 _TRAILING = ".,;:!?)]}'"
+_OF_SERVER = re.compile(r"[A-Za-z0-9][\w-]*:")  # @server:uri
 
 
 @dataclass
@@ -70,6 +71,8 @@ def attached(name: str, root: Path) -> Path | None:
     if not place.exists() and name[-1] in _TRAILING:
         name = name.rstrip(_TRAILING)
         place = root / Path(name).expanduser()
+    if _OF_SERVER.match(name) and not place.exists():
+        return None  # the session knows the servers
     if place.suffix.lower() in IMAGES:
         raise UsageError(f"@{name} is an image, and {NO_EYES}")
     if place.is_dir():

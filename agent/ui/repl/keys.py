@@ -131,6 +131,10 @@ def _question_keys(keys: KeyBindings, repl: Repl, at_question: Filter, at_reason
     def _answer(event: KeyPressEvent) -> None:
         repl.answer(event.data)
 
+    @keys.add("c-c", filter=at_question, eager=True)
+    def _interrupt(_event: KeyPressEvent) -> None:
+        repl.interrupt()
+
     @keys.add("enter", filter=at_question, eager=True)
     def _nothing(_event: KeyPressEvent) -> None:
         repl.asking.key_pressed()

@@ -440,6 +440,13 @@ def test_a_tag_switches_the_grammar_of_calls_on(specs: tuple[ToolSpec, ...]) -> 
     assert directives(specs, '<tool_call>\n{\n"x') == [Constrain(lark, '\n{\n"x')]
     assert directives(specs, "<tool_call>", "no") == [Constrain(lark), Release()]
     assert directives(specs, "`<tool_call>", "\n") == [None, None]
+    # Where a model would begin to recite the declarations.
+    assert directives(specs, "Hm <tools>", "\n", "{") == [Constrain(lark), None, None]
+    assert directives(specs, '<tools>\n{"na', 'me": "shell", "arguments": {') == [
+        Constrain(lark, '\n{"na'),
+        None,
+    ]
+    assert directives(specs, "<tools>", "no") == [Constrain(lark), Release()]
     assert directives((), "<tool_call>") == [None]
 
 

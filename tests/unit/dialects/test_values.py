@@ -56,7 +56,7 @@ def accepts(model: native.Model) -> Check:
             if not constraint.allows(token):
                 return False
             constraint.accept(token)
-        return constraint.done()
+        return constraint._matcher.is_accepting()
 
     return check
 
@@ -251,7 +251,7 @@ def test_the_grammar_changes_as_soon_as_the_path_is_known(model: native.Model, s
     for token in model.tokenize(text[said : text.index("\n</tool_call>")], control=False):
         assert constraint.allows(token)
         constraint.accept(token)
-    assert constraint.done()
+    assert constraint._matcher.is_accepting()
 
 
 def test_other_calls_keep_their_grammar() -> None:

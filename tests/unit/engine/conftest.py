@@ -31,7 +31,7 @@ def either_model(request: pytest.FixtureRequest, tiny_model: Path, tiny_hybrid: 
 @pytest.fixture
 async def either(either_model: Path) -> AsyncIterator[LlamaEngine]:
     """An engine with full attention, and one with a recurrent state."""
-    made = LlamaEngine(LlamaSettings(either_model, n_ctx=2048, threads=2, name="tiny"))
+    made = LlamaEngine(LlamaSettings(either_model, n_ctx=2048, threads=1, name="tiny"))
     await made.load(lambda _progress: None)
     yield made
     await made.close()
@@ -39,7 +39,7 @@ async def either(either_model: Path) -> AsyncIterator[LlamaEngine]:
 
 @pytest.fixture
 async def engine(tiny_model: Path) -> AsyncIterator[LlamaEngine]:
-    made = LlamaEngine(LlamaSettings(tiny_model, n_ctx=2048, threads=2, name="tiny"))
+    made = LlamaEngine(LlamaSettings(tiny_model, n_ctx=2048, threads=1, name="tiny"))
     await made.load(lambda _progress: None)
     yield made
     await made.close()

@@ -30,7 +30,7 @@ class Shelf:
     async def open(self, **parts: str) -> AsyncIterator[LlamaEngine]:
         store = BlockStore(self.folder, 1 << 30, self.notices.append)
         mark = fingerprint(model=self.model.name, **parts)
-        engine = LlamaEngine(LlamaSettings(self.model, 4096, 2, "tiny", fingerprint=mark), store)
+        engine = LlamaEngine(LlamaSettings(self.model, 4096, 1, "tiny", fingerprint=mark), store)
         await engine.load(lambda _progress: None)
         yield engine
         await engine.close()
@@ -62,6 +62,22 @@ async def test_a_session_that_goes_on_evaluates_nothing_again(shelf: Shelf) -> N
     async with shelf.open() as engine:
         _, finished = await run(engine, Request([*log, *more], 5))
         assert finished.usage.reused >= len(log) - 1  # the last token was sampled, not evaluated
+
+
+async def test_what_is_only_read_is_restored_to_its_last_token(shelf: Shelf) -> None:
+    """As the fixed prompt is while the user types his first word."""
+    async with shelf.open() as engine:
+        front = story(engine, 300)
+        await run(engine, Request(front, 0, mark=len(front)))
+        task = engine.tokenize(plain("the task"))
+        cold = await trace(engine, Request(task, 10))
+    async with shelf.open() as engine:
+        _, finished = await run(engine, Request(front, 0, mark=len(front)))
+        assert (finished.reason, finished.usage.evaluated) == ("length", 0)
+        _, finished = await run(engine, Request([], 0))
+        assert (finished.reason, finished.usage.evaluated) == ("length", 0)
+        assert list(engine.log) == front
+        assert is_same(cold, await trace(engine, Request(task, 10)))
 
 
 async def test_sessions_share_the_fixed_beginning(shelf: Shelf) -> None:
@@ -143,7 +159,7 @@ async def test_a_state_that_the_library_refuses_is_not_used(shelf: Shelf) -> Non
                 yield data[: len(data) // 2]
 
     engine = LlamaEngine(
-        LlamaSettings(shelf.model, 4096, 2, fingerprint=fingerprint(model=shelf.model.name)),
+        LlamaSettings(shelf.model, 4096, 1, fingerprint=fingerprint(model=shelf.model.name)),
         Lying(shelf.folder, 1 << 30, shelf.notices.append),
     )
     await engine.load(lambda _progress: None)

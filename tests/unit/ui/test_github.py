@@ -17,9 +17,9 @@ from agent.ui.github import (
     MOST_CHARS,
     MOST_ERRORS,
     Report,
-    annotations,
     append,
     error,
+    error_lines,
     is_wanted,
     job_summary,
     outputs,
@@ -62,7 +62,7 @@ def read_outputs(text: str) -> dict[str, str]:
 
 
 def test_each_place_is_an_error() -> None:
-    found = [parsed(line) for line in annotations(CHECK, END, "/repo/sub", "/repo")]
+    found = [parsed(line) for line in error_lines(CHECK, END, "/repo/sub", "/repo")]
     assert found == [
         ("error", {"file": "sub/src/a.py", "line": "3", "title": "check failed"},
          "KeyError: 2\nmore"),
@@ -72,19 +72,19 @@ def test_each_place_is_an_error() -> None:
 
 def test_a_check_without_places_is_one_error_and_so_is_another_end() -> None:
     plain = replace(CHECK, places=())
-    assert [parsed(x) for x in annotations(plain, END, "", "")] == [
+    assert [parsed(x) for x in error_lines(plain, END, "", "")] == [
         ("error", {"title": "check failed"}, "make test\nF")
     ]
     out_of_time = replace(END, stop="time", exit_code=55, check_passed=None)
-    ((_, _, text),) = [parsed(x) for x in annotations(None, out_of_time, "", "")]
+    ((_, _, text),) = [parsed(x) for x in error_lines(None, out_of_time, "", "")]
     assert "the time is up" in text
-    assert annotations(replace(CHECK, passed=True), replace(END, exit_code=0), "", "") == []
-    assert annotations(None, replace(END, exit_code=0), "", "") == []
+    assert error_lines(replace(CHECK, passed=True), replace(END, exit_code=0), "", "") == []
+    assert error_lines(None, replace(END, exit_code=0), "", "") == []
 
 
 def test_no_more_than_a_runner_shows() -> None:
     many = replace(CHECK, places=PLACES * 20)
-    assert len(annotations(many, END, "", "")) == MOST_ERRORS
+    assert len(error_lines(many, END, "", "")) == MOST_ERRORS
 
 
 @given(st.text(max_size=30), st.text(min_size=1, max_size=30))

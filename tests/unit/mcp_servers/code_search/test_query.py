@@ -103,3 +103,8 @@ def test_long_nonsense_takes_no_time(text: str) -> None:
     read_query(f"title\n{text}")
     read_query(text)
     assert time.process_time() - begin < 2
+
+
+def test_a_short_sentence_names_nothing_and_short_words_do() -> None:
+    assert read_query("how is the proxy chosen").names == {}
+    assert set(read_query("proxy headers").names) == {"proxy", "headers"}

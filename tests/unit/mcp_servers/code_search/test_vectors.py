@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gguf import PoolingType
 from numpy.typing import NDArray
 
 from mcp_servers.code_search.embedding import load_embedder
@@ -101,6 +102,41 @@ def test_a_real_context_makes_vectors(
     one, two, long = embedder.embed(["a", "b", "long text " * 2_000])
     assert one.shape == two.shape == long.shape == (32,)
     assert np.isfinite(long).all() and not np.allclose(one, two)
+
+
+def test_vectors_are_pooled_as_the_model_says(tmp_path: Path) -> None:
+    texts = ["the words of a text", "others"]
+    plain, last, mean = (
+        load_embedder(build(tmp_path / f"{pooling}.gguf", pooling=pooling)).embed(texts)
+        for pooling in (-1, PoolingType.LAST, PoolingType.MEAN)
+    )
+    assert np.allclose(plain, last, atol=1e-3), "without a word of it: the last token"
+    assert not np.allclose(mean, last, atol=1e-1)
+
+
+def test_a_text_has_the_same_vector_alone_and_among_others(tmp_path: Path) -> None:
+    embedder = load_embedder(build(tmp_path / "tiny.gguf", pooling=PoolingType.LAST))
+    texts = [f"text number {n} " * n for n in range(1, 20)]
+    together = embedder.embed(texts)
+    alone = np.vstack([embedder.embed([text]) for text in reversed(texts)])[::-1]
+    assert np.allclose(together, alone, atol=1e-4)
+
+
+def test_kept_vectors_of_a_real_context_have_length_one(
+    root: Path, cache: Path, tmp_path: Path, write: Write
+) -> None:
+    write({"a.py": "def walrus():\n    return 1\n", "b.py": "def seal():\n    return 2\n"})
+    embedder = load_embedder(build(tmp_path / "tiny.gguf", pooling=PoolingType.LAST))
+    CodeSearch(root, cache, lambda: embedder).index()
+    with Index(root, cache) as index:
+        kept = [np.frombuffer(v, np.float16) for _, v in index.store.vectors(embedder.name)]
+    assert [vector.shape for vector in kept] == [(32,), (32,)]
+    assert np.allclose([np.linalg.norm(vector.astype(float)) for vector in kept], 1, atol=1e-2)
+
+
+def test_a_reranking_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="reranking"):
+        load_embedder(build(tmp_path / "rank.gguf", pooling=PoolingType.RANK))
 
 
 def test_a_model_that_cannot_be_loaded_is_an_error(root: Path, cache: Path, tmp_path: Path) -> None:

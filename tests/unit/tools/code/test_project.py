@@ -153,12 +153,16 @@ def test_bad_files_do_not_keep_the_others_away(write: Write, opened: Project) ->
             "deep.py": b"(" * 50_000,
             "binary.py": b"\0" * 100,
             "empty.py": b"",
+            "million.py": b"x = 1\n" * 1_000_000,
+            "lines.py": b"\n" * 500_000 + b"def last_one(): ...\n",
         }
     )
     text = opened.outline(500)
     assert "1 def good_one()" in text
     assert "1 def caf�_au_lait()" in text
+    assert "500001 def last_one()" in text
     assert "binary.py" not in text
+    assert "million.py" not in text, "too large"
 
 
 def test_a_folder_without_code_has_no_outline(opened: Project) -> None:
