@@ -52,7 +52,14 @@ LEVELS: list[set[str]] = [
     {"agent.session", "agent.recall"},
     {"agent.ui"},
     {"agent.app", "agent.loading", "agent.picture"},
-    {"agent.chat", "agent.terms", "agent.conversation", "agent.commands", "agent.asking", "agent.form"},
+    {
+        "agent.chat",
+        "agent.terms",
+        "agent.conversation",
+        "agent.commands",
+        "agent.asking",
+        "agent.form",
+    },
     {"agent.serve", "agent.serve_http"},
     {"agent.cli"},
 ]

@@ -22,11 +22,6 @@ Some **bold** words and a line that is long enough to be broken at each of the t
 - one item
 - `code` in another
 
-```python
-def f(x):
-    return x  # a comment that is as long as a line may be in most projects, or a bit longer
-```
-
 | a | b |
 |---|---|
 | 1 | 2 |
