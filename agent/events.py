@@ -370,7 +370,9 @@ def from_json(data: dict[str, Any]) -> Event | None:
     if kind is None:
         return None
     forms = {f.name: str(f.type) for f in dataclasses.fields(kind)}
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in forms}
+    values: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in forms
+    }
     for name in values.keys() & {"parts", "places"}:
         if isinstance(values[name], tuple):
             values[name] = tuple(tuple(p) if isinstance(p, list) else p for p in values[name])

@@ -37,6 +37,9 @@ CONSTRAINTS = (
 )
 
 
+Call = tuple[str, dict[str, object]]
+
+
 @dataclass(frozen=True)
 class Through:
     """A session through one window. Shares are of `evaluated`, `least_freed` is of the window."""
@@ -62,20 +65,19 @@ def script(rng: random.Random, count: int) -> list[str]:
     said: list[str] = []
     for number in range(count):
         if number < len(THINGS):
-            made: tuple[str, dict[str, object]] = ("read", {"path": f"plant{number:03}.txt"})
+            made: Call = ("read", {"path": f"plant{number:03}.txt"})
         else:
             word = rng.choice(THINGS).split()[0]
             # Not those with the facts: they are seen once, at the beginning.
             name, *more = (f"plant{rng.randrange(len(THINGS), FILES):03}.txt" for _ in range(3))
-            made = rng.choice(
-                (
-                    ("grep", {"pattern": f"{word}.*{number % 50}.* plant"}),
-                    ("read", {"path": name, "first_line": 1 + number % 90}),
-                    ("shell", {"command": f"sort {name} {' '.join(more)}; echo {number}"}),
-                    ("shell", {"command": f"cat plant0[3-9]*.txt | head -c {20_000 + number}"}),
-                    ("write", {"path": f"out{number}.txt", "content": _table(rng, number)}),
-                )
+            choices: tuple[Call, ...] = (
+                ("grep", {"pattern": f"{word}.*{number % 50}.* plant"}),
+                ("read", {"path": name, "first_line": 1 + number % 90}),
+                ("shell", {"command": f"sort {name} {' '.join(more)}; echo {number}"}),
+                ("shell", {"command": f"cat plant0[3-9]*.txt | head -c {20_000 + number}"}),
+                ("write", {"path": f"out{number}.txt", "content": _table(rng, number)}),
             )
+            made = rng.choice(choices)
         call = {"name": made[0], "arguments": made[1]}
         said.append(f"<tool_call>\n{json.dumps(call)}\n</tool_call>")
     return said

@@ -13,6 +13,7 @@ from agent.context.prompt import system_text
 from agent.delegate import Parent, delegate_tool
 from agent.dialects.choose import choose_dialect
 from agent.engine import native
+from agent.events import PlanChanged
 from agent.messages import System, ToolSpec
 from agent.plan import plan_tool
 from agent.toolbox import fixed_tools
@@ -42,7 +43,7 @@ def prompt() -> None:
     here = Path()
     full = (
         *fixed_tools("full", here, resolved().path.name, Web()),
-        plan_tool(lambda: None, lambda _event: None),
+        plan_tool(_no_plan, lambda _event: None),
         delegate_tool(_no_parent),
     )
     for label, tools in (("small model", default_tools()), ("large model", full)):
@@ -50,6 +51,10 @@ def prompt() -> None:
         front = dialect.front(System(system_text(dialect.system_note), specs))
         count = sum(len(model.tokenize(s.text, control=s.control)) for s in front)
         print(f"fixed prompt, {label}, {len(specs)} tools: {count} tokens")
+
+
+def _no_plan() -> PlanChanged:
+    raise AssertionError("nothing is called here")
 
 
 def _no_parent() -> Parent:

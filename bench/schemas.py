@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -304,7 +305,7 @@ def calls(constrainer: Constrainer, model: native.Model) -> None:
         tools = specs(paths, "")
         path = paths[-1] if paths else "src/a.py"
         said = json.dumps({"name": "read", "arguments": {"path": path, "first_line": 40}})
-        cost(f"call, {count:,} paths", constrainer, lambda t=tools: call_grammar(t), model, said)
+        cost(f"call, {count:,} paths", constrainer, partial(call_grammar, tools), model, said)
     (edit,) = [tool for tool in specs(["a.py"], "") if tool.name == "edit"]
     args = {"path": "a.py", "old": "x = 1\n", "new": text[3000:3400]}
     said = json.dumps(args, ensure_ascii=False) + "}"
@@ -316,7 +317,7 @@ def calls(constrainer: Constrainer, model: native.Model) -> None:
         tail = {"old": file[half : half + 400], "new": file[half : half + 400]}
         said = f", {json.dumps(tail, ensure_ascii=False)[1:]}}}"
         label = f"edit, old of a file of {size:,} characters"
-        cost(label, constrainer, lambda e=edit: copied_grammar(e, '"a.py"'), model, said)
+        cost(label, constrainer, partial(copied_grammar, edit, '"a.py"'), model, said)
 
 
 def specs(paths: Sequence[str], text: str) -> list[ToolSpec]:

@@ -96,9 +96,9 @@ async def reuse() -> Figures:
             ("full attention", FAMILIES, full),
             ("hybrid", hybrids, hybrid),
         ):
-            found = [await _reuse_of(family, path) for family in families]
+            found: list[float] = [await _reuse_of(family, path) for family in families]
             name = f"evaluated / new, {ANSWERS} answers, {len(families)} families, {kind}"
-            figures[name] = round(max(found, key=_off), 3)
+            figures[name] = round(float(max(found, key=_off)), 3)
     return figures
 
 

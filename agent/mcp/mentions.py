@@ -13,6 +13,7 @@ from agent.mcp.contents import resource
 from agent.mcp.declare import tokens
 from agent.mcp.late import HEAD, LateTools
 from agent.mcp.manager import Manager
+from agent.mcp.rank import rank
 from agent.messages import ToolSpec
 from tools.base import ToolContext
 
@@ -49,7 +50,9 @@ async def mentioned(text: str, around: Around) -> str:
         if not around.manager.knows(name):
             continue
         try:
-            parts.append(await (_shown(name, what, around) if what else _declared(name, around)))
+            parts.append(
+                await (_shown(name, what, around) if what else _declared(name, text, around))
+            )
         except UsageError as error:
             around.notice(str(error))
             parts.append(f"[{error}]")
@@ -71,8 +74,9 @@ async def _shown(name: str, what: str, around: Around) -> str:
     return f"{name}:{what}\n{result.text}"
 
 
-async def _declared(name: str, around: Around) -> str:
-    """The tools of a server, as many as there is room for. Raises UsageError."""
+async def _declared(name: str, text: str, around: Around) -> str:
+    """The tools of a server, as many as there is room for: first those that the words of the
+    message fit, then those that only read. Raises UsageError."""
     manager = around.manager
     if name in manager.ours:
         tools = list(manager.ours[name])
@@ -80,7 +84,10 @@ async def _declared(name: str, around: Around) -> str:
             around.allow(tool.name)
     else:
         await _there(manager, name)
-        tools = [one.make() for one in manager.findable().values() if one.server == name]
+        there = {key: one for key, one in manager.findable().items() if one.server == name}
+        fitting = rank(_MENTION.sub("", text), {key: one.text for key, one in there.items()})
+        rest = [one.make() for key, one in there.items() if key not in fitting]
+        tools = [*(there[key].make() for key in fitting), *sorted(rest, key=lambda t: t.writes)]
     lines: list[str] = []
     left: list[str] = []
     room = around.room

@@ -19,4 +19,4 @@ set -x
 agent mcp list
 agent mcp approve --yes memory
 agent mcp approve --yes files
-agent do --ctx 8192 --max-turns 6 "@memory Search the memory: who is on call for billing?"
+agent do --ctx 8192 --max-turns 6 "@memory Who is on call for billing?"

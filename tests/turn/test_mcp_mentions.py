@@ -11,6 +11,10 @@ from tests.mcp_servers_used_in_tests.sessions import Place, call
 from tests.mcp_servers_used_in_tests.use import RAW
 
 pytestmark = pytest.mark.usefixtures("own_cache")
+READS = (
+    "from mcp_types import ToolAnnotations\nfrom pydantic import BaseModel\n"
+    "READS = ToolAnnotations(read_only_hint=True)\n"
+)
 
 
 @pytest.fixture
@@ -73,6 +77,25 @@ async def test_all_tools_of_a_server_come_with_its_name(place: Place) -> None:
     ended = await place.say("Add 2 and 3 with @plain.")
     assert (ended.answer, place.results()) == ("5", ["5"])
     assert "The server plain says: Add before you multiply." in place.given(0)
+
+
+async def test_of_many_tools_those_come_that_the_message_is_about(place: Place) -> None:
+    place.configure(many={**place.plain(), "args": [RAW, "many", "the archive"]})
+    await place.open(["Done."], n_ctx=4096)
+    await place.say("Rename a playlist with @many.")
+    declared = place.given(0).split("many has more:")[0]
+    assert '{"name":"many__rename_playlist"' in declared
+    assert "many__create_invoice" not in declared
+
+
+async def test_without_such_words_tools_that_only_read_come_first(place: Place) -> None:
+    place.configure(plain=place.plain())
+    place.change("@server.tool()\ndef fail", "@server.tool(annotations=READS)\ndef fail")
+    place.change("from pydantic import BaseModel\n", READS)
+    await place.open(["Done."], n_ctx=2048)
+    await place.say("Hello @plain.")
+    assert '{"name":"plain__fail"' in place.given(0).split("plain has more:")[0]
+    assert '{"name":"plain__ask"' not in place.given(0)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ class Bubblewrap:
         refuse_workspace(root, profile)
         env = child_environment(os.environ, root, GIT_CONFIG, profile.variables)
         search = env["PATH"].split(":")  # an entry's own PATH shows nothing
-        env, loading = loaded_inside(env | profile.env)
+        env, loading = loaded_inside({**env, **profile.env})
         inner = [self.program, *ISOLATION]
         if not self.old:
             inner.append(NO_NESTING)
