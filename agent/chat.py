@@ -80,15 +80,20 @@ class Chat:
         self.check_command = self.check_command or terms.check
         for text in terms.notices:
             self._show(Notice(text))
-        earlier = await asyncio.to_thread(self._earlier, self.setup.resume)
+        earlier, problem = None, ""
+        try:
+            earlier = await asyncio.to_thread(self._earlier, self.setup.resume)
+        except IngleError as error:
+            problem = str(error)
         name = self.setup.model or (earlier.model if earlier else "")
         self._loaded = await asyncio.to_thread(terms.load, name, self._show)
         try:
             self._readable(earlier)
             log = self._log_of(earlier.session if earlier else "")
         except IngleError as error:
-            self._show(Said(f"{error}: this is a new session", "error"))
-            earlier, log = None, self._log_of("")
+            earlier, log, problem = None, self._log_of(""), str(error)
+        if problem:
+            self._show(Said(f"{problem}: this is a new session", "error"))
         await self._open(earlier, log)
         self._show(Said(await asyncio.to_thread(self._about_check), "note"))
 

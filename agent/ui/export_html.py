@@ -81,7 +81,7 @@ def _block(block: Block) -> str:
             body = f'<div class="prose">{escape(block.text)}</div>'
             return f'<details class="thinking"><summary>thinking</summary>{body}</details>'
         case "note" | "end":
-            return f'<div class="{block.kind}">{escape(block.head)}</div>'
+            return f'<div class="{block.kind}">{escape(block.head)}</div>{_pre(block.text)}'
     return _card(block)
 
 

@@ -42,6 +42,7 @@ def _block(block: Block) -> Iterator[str]:
             yield f"*{_plain(block.head)}*"
         case "note":
             yield f"- {_plain(block.head)}"
+            yield from (f"  > {_plain(line)}".rstrip() for line in block.text.split("\n") if line)
         case _:
             yield _head(block)
             for name, text in (("", block.given), ("diff", block.diff), ("", block.text)):

@@ -35,7 +35,7 @@ from agent.events import (
 )
 from agent.ui.calls import duration, headline
 from agent.ui.escape import safe_line, safe_output
-from agent.ui.summary import SEPARATOR, fold_line, notes_line, summary
+from agent.ui.summary import SEPARATOR, fold_line, notes_line, summary, undone_line
 
 OK, FAILED, UNKNOWN = "ok", "failed", "unknown"
 
@@ -145,6 +145,12 @@ def _block(event: Event) -> list[Block]:
             return [Block("check", head, text, state=state, aside=duration(event.seconds))]
         case TurnEnded():
             return [Block("end", SEPARATOR.join(summary(event)))]
+        case Folded():
+            return [Block("note", fold_line(event))]
+        case Summarised():
+            return [Block("note", notes_line(event), _text(event.text))]
+        case Undone():
+            return [Block("note", undone_line(event))]
     return [Block("note", note) for note in _notes(event)]
 
 
@@ -156,12 +162,6 @@ def _notes(event: Event) -> Iterator[str]:
             yield f"asked: {safe_line(event.headline)}"
         case ApprovalGiven():
             yield f"answered: {safe_line(event.kind)} {safe_line(event.reason)}".rstrip()
-        case Folded():
-            yield fold_line(event)
-        case Summarised():
-            yield f"{notes_line(event)}: {safe_line(event.text)}".removesuffix(": ")
-        case Undone():
-            yield f"{event.turns} turns {'brought back' if event.redo else 'taken back'}"
 
 
 def _given(name: str, arguments: dict[str, Any]) -> str:

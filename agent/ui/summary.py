@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.events import Folded, Summarised, TurnEnded
+from agent.events import Folded, Summarised, TurnEnded, Undone
 from agent.messages import Usage
 from agent.ui.calls import duration
 from agent.ui.escape import safe_line
@@ -66,6 +66,13 @@ def notes_line(event: Summarised) -> str:
     if event.refused:
         return f"notes on the work so far were not taken: {safe_line(event.refused)}"
     return f"noted where the work stands{took}"
+
+
+def undone_line(event: Undone) -> str:
+    """That turns were taken back or brought back, with the files that were restored."""
+    what = "brought back" if event.redo else "taken back"
+    files = f": {', '.join(map(safe_line, event.files))}" if event.files else ""
+    return f"{_count(event.turns, 'turn')} {what}{files}"
 
 
 def _count(number: int, what: str) -> str:

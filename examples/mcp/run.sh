@@ -15,8 +15,11 @@ cat > "$XDG_CONFIG_HOME/ingle/config.toml" <<'END'
 allow = ["memory__search_nodes", "memory__read_graph", "memory__open_nodes"]
 END
 cd "$scratch/project"
-set -x
-agent mcp list
-agent mcp approve --yes memory
-agent mcp approve --yes files
-agent do --ctx 8192 --max-turns 6 "@memory Who is on call for billing?"
+show() {
+    echo "\$ $*"
+    "$@"
+}
+show agent mcp list
+show agent mcp approve --yes memory
+show agent mcp approve --yes files
+show agent do --ctx 8192 --max-turns 6 "@memory Who is on call for billing?"

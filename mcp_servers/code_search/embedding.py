@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CONTEXT = 512  # tokens of one text; what is longer is cut
-# What Qwen3-Embedding was trained with; others do not mind.
+# What Qwen3-Embedding and its like were trained with; encoders find less with it.
 INSTRUCTION = "Instruct: Given a question or a bug report, find the code that it is about\nQuery: "
 
 
@@ -30,7 +30,8 @@ def load_embedder(path: Path) -> Embedder:
         ValueError: llama.cpp cannot load it; the text says so in one line.
     """
     model = _Model(path)
-    return Embedder(f"{path.name} {path.stat().st_size}", model.embed, INSTRUCTION)
+    query = INSTRUCTION if model.instructed else ""
+    return Embedder(f"{path.name} {path.stat().st_size}", model.embed, query)
 
 
 def _threads() -> int:
@@ -72,6 +73,8 @@ class _Model:
         if pooling == c.LLAMA_POOLING_TYPE_RANK:
             raise ValueError(f"{path} is a reranking model: name an embedding model")
         self._pooled = pooling != c.LLAMA_POOLING_TYPE_NONE
+        # Those that read from left to right are asked by an instruction.
+        self.instructed = pooling in (c.LLAMA_POOLING_TYPE_NONE, c.LLAMA_POOLING_TYPE_LAST)
 
     def __del__(self) -> None:
         if getattr(self, "_context", None):

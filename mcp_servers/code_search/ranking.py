@@ -33,7 +33,7 @@ EVIDENCE = {
     "title": 0.1, "spelled": 0.3, "names": 0.6, "phrases": 0.5, "paths": 0.6, "near": 0.2,
 }  # fmt: skip
 # How much a ranking counts.
-LISTS = {"evidence": 1.0, "rank": 0.08, "meaning": 1.0}
+LISTS = {"evidence": 1.0, "rank": 0.08, "meaning": 0.2}
 # Folders of code that others wrote, by custom.
 VENDORS = frozenset(
     {"vendor", "_vendor", "vendored", "_vendored", "third_party", "thirdparty", "third-party",

@@ -118,7 +118,10 @@ class Terminal:
         self.child.setwinsize(rows, columns)
 
     def close(self) -> None:
-        self.child.close(force=True)
+        try:
+            self.child.close(force=True)
+        except pexpect.ExceptionPexpect:  # a busy machine: it was killed, and has not gone yet
+            self.child.ptyproc.wait()
         os.close(self._gate)
 
     def _read(self, wanted: object) -> None:

@@ -242,3 +242,19 @@ def test_the_first_screen_says_how_to_begin(terminal: Open) -> None:
     (seen.work / "test_a.py").write_text("import unittest\n")
     again = terminal(ANSWER)
     again.until("/check python3 -m unittest -q")
+
+
+def test_a_session_that_cannot_be_had_is_named_and_a_new_one_begins(terminal: Open) -> None:
+    seen = terminal(ANSWER, "--resume", "nosuch")
+    seen.until("this is a new session")
+    seen.line("why?")
+    seen.until("The first answer.")
+
+
+def test_images_are_refused_with_a_reason(terminal: Open) -> None:
+    seen = terminal(ANSWER)
+    seen.paste("/tmp/a photo.PNG")
+    seen.until("an image was pasted, and models here read text only")
+    seen.send("x\x16")
+    seen.until("images cannot be pasted: models here read text only")
+    seen.until("❯ x")

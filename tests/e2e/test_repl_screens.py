@@ -38,6 +38,7 @@ def tag(call: object) -> str:
 def still(text: str) -> str:
     """Without what differs from run to run."""
     text = re.sub(r"\b\d+\.\d+s\b", "1.0s", text)
+    text = re.sub(r"(\+\d+ -\d+)  1.0s", r"\1", text)
     text = re.sub(r" · reuse \d+%| · [\d.]+ tok/s", "", text)
     text = re.sub(r"in:\s+\S+(\n +\S+)*?(?=\n +because)", "in: FOLDER", text)
     return "\n".join(line.rstrip() for line in text.split("\n")) + "\n"

@@ -24,9 +24,7 @@ async def test_resources_and_prompts(tmp_path: Path) -> None:
         assert text == "[resource notes://today]\nBuy milk."
         [connection] = manager.ready()
         await connection.prompts()  # asked behind the list that is kept
-        assert prompts(manager) == [
-            PromptInfo("plain", "review", "Review code.", ("language*",))
-        ]
+        assert prompts(manager) == [PromptInfo("plain", "review", "Review code.", ("language*",))]
         text = await prompt(manager, "plain", "review", {"language": "C"})
         assert text == "Review this C code."
 

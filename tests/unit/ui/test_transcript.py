@@ -40,7 +40,7 @@ def test_what_was_cut_off_is_shown_to_its_last_piece() -> None:
         "",
         "I write it",
         "",
-        "● write a.py (not written to its end)",
+        "✗ write a.py: not written to its end",
         "    x = 1",
         "    y",
         "",

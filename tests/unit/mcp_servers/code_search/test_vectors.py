@@ -134,6 +134,13 @@ def test_kept_vectors_of_a_real_context_have_length_one(
     assert np.allclose([np.linalg.norm(vector.astype(float)) for vector in kept], 1, atol=1e-2)
 
 
+def test_only_a_model_that_pools_the_last_token_is_asked_by_an_instruction(tmp_path: Path) -> None:
+    last = load_embedder(build(tmp_path / "last.gguf", pooling=PoolingType.LAST))
+    mean = load_embedder(build(tmp_path / "mean.gguf", pooling=PoolingType.MEAN))
+    assert "Query:" in last.query
+    assert mean.query == ""
+
+
 def test_a_reranking_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="reranking"):
         load_embedder(build(tmp_path / "rank.gguf", pooling=PoolingType.RANK))
