@@ -245,7 +245,7 @@ class Chat:
         self, server: str, message: str, schema: dict[str, Any]
     ) -> dict[str, Any] | None:
         """Let the user answer what an MCP server wants to know."""
-        from agent.form import fill_in
+        from agent.elicitation import fill_in
 
         return await fill_in(server, message, schema, self._ask)
 

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.forms import fits
+from agent.fieldtypes import fits
 from agent.messages import Usage
 
 SCHEMA = 1

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 LEVELS: list[set[str]] = [
     {
         "agent.errors",
-        "agent.forms",
+        "agent.fieldtypes",
         "agent.messages",
         "agent.events",
         "agent.config",
@@ -58,7 +58,7 @@ LEVELS: list[set[str]] = [
         "agent.conversation",
         "agent.commands",
         "agent.asking",
-        "agent.form",
+        "agent.elicitation",
     },
     {"agent.serve", "agent.serve_http"},
     {"agent.cli"},

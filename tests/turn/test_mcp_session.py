@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from agent.elicitation import fill_in
 from agent.events import CallMade, Event, TurnEnded, WorkProgress
-from agent.form import fill_in
 from agent.ui.repl.host import Decision, Question
 from tests.mcp_servers_used_in_tests.sessions import Place, call
 from tests.mcp_servers_used_in_tests.use import RAW

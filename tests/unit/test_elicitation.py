@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.form import fill_in
+from agent.elicitation import fill_in
 from agent.ui.repl.host import Decision, Question
 
 ENUM = {"type": "string", "enum": ["a", "b"], "enumNames": ["First", "Second"]}
