@@ -36,40 +36,42 @@ from tests.tiny_gguf import build
 ANSWERS = 50
 HYBRIDS = ("qwen3-coder", "qwen3.5")  # families with models that have a recurrent state
 TOOL = ToolSpec("look", "Look at it.", {"type": "object", "properties": {"deep": {"type": "null"}}})
+BEGUN = "[1, 2, 3,"  # said for the model, which may put the array into a fence otherwise
 COUNT = "Write the numbers from 1 to 60 as one JSON array, and nothing else."
 NUMBERS = {"type": "array", "items": {"type": "integer"}, "minItems": 60}
 
 
 @dataclass(frozen=True)
 class Held(NoGuide):
-    """A guide that holds the message to a grammar from its first token on."""
+    """A guide that holds the message to a grammar, `seen` of which stands there already."""
 
     lark: str
+    seen: str = ""
 
     def begin(self) -> Directive:
-        return Constrain(self.lark)
+        return Constrain(self.lark, self.seen)
 
 
 async def constraints() -> Figures:
     """Decode under a grammar against decode without, of the same text, one after the other."""
     engine = await open_engine(8192)
     numbers = f"start: %json {json.dumps(NUMBERS)}\n"
-    array = asked(engine, COUNT)
+    array = [*asked(engine, COUNT), *engine.tokenize([Segment(BEGUN)])]
     source = "".join(inspect.getsource(json.decoder).splitlines(keepends=True)[:220])
     section = "decoder.py\n```python\n<<<<<<< SEARCH\n"
     block = [*asked(engine, f"Change this file.\n\ndecoder.py\n```python\n{source}```\n")]
     block += engine.tokenize([Segment(section)])
     figures: Figures = {}
-    for name, prompt, lark in (
-        ("a JSON Schema", array, numbers),
-        ("the lines of a file", block, search_grammar(source)),
+    for name, prompt, held in (
+        ("a JSON Schema", array, Held(numbers, BEGUN)),
+        ("the lines of a file", block, Held(search_grammar(source))),
     ):
         ratios, same = [], []
         await engine.rewind(0)
         await to_end(engine, Request(prompt[:-1], 0))
         for i in range(ROUNDS + 1):
             speeds, said = [], []
-            for guide in (NoGuide(), Held(lark)):
+            for guide in (NoGuide(), held):
                 await engine.rewind(len(prompt) - 1)
                 request = Request(prompt[-1:], 64, guide=guide, drafts=False)
                 text, _, speed = await to_end(engine, request)

@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -228,12 +229,19 @@ def main() -> int:
     parser.add_argument("--wait", type=float, default=60.0, help="seconds of waiting that are kept")
     parser.add_argument("--to", type=Path, default=ROOT / "docs", help="where the pictures go")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        camera = opened(Path(folder), scripted=given.scripted)
+    # A short name, since it is seen; made anew, so that two at once do not share it.
+    home = Path(tempfile.gettempdir()) / "demo"
+    home.mkdir()
+    try:
+        camera = opened(home, scripted=given.scripted)
         try:
             story(camera)
         finally:
-            camera.child.close(force=True)
+            if camera.child.isalive():
+                camera.child.kill(signal.SIGKILL)
+            camera.child.wait()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
     frames, seconds, factor = shortened(camera, given.wait)
     title = "ingle" if factor < 1.05 else f"ingle (waiting is shown {factor:.1f} times faster)"
     (given.to / "screens").mkdir(parents=True, exist_ok=True)

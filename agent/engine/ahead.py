@@ -14,7 +14,7 @@ from dataclasses import replace
 from agent.engine.base import Chunk, Engine, EngineInfo, Forks, Request
 from agent.messages import Segment
 
-STEP = 128  # tokens between two looks at whether there is still time
+STEP = 64  # tokens between two looks at whether there is still time
 
 
 class Ahead:

@@ -236,6 +236,7 @@ def test_a_hook_that_hangs_is_a_notice_and_stops_nothing(terminal: Open, tmp_pat
 
 def test_the_first_screen_says_how_to_begin(terminal: Open) -> None:
     seen = terminal(ANSWER)
+    seen.until("Ctrl-D leaves")
     text = " ".join(seen.text.split())
     for words in ("ingle in work", "Enter sends it", "Esc stops", "/help has the rest", "Ctrl-D"):
         assert words in text

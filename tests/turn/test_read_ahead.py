@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.app import Job, Session
+from agent.engine.ahead import STEP
 from agent.engine.scripted import ScriptedEngine
 from agent.events import ModelReplied, WorkProgress
 from agent.session import SessionLog
@@ -134,4 +135,4 @@ async def test_it_stops_when_somebody_waits(desk: Desk) -> None:
     front = len(desk.engine.log)
     looks = iter([True, True, False])
     await session.prepare(Job("word " * 100, session.workspace), lambda: next(looks))
-    assert len(desk.engine.log) == front + 128
+    assert len(desk.engine.log) == front + STEP

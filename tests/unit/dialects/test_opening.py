@@ -28,7 +28,7 @@ def allowed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
     def check(text: str) -> bool:
         matcher = LLMatcher(tokenizer, LLMatcher.grammar_from_lark(WORDS))
         tokens = model.tokenize(text, control=True)
-        return matcher.validate_tokens(tokens) == len(tokens)
+        return bool(matcher.validate_tokens(tokens) == len(tokens))
 
     yield check
     model.free()
