@@ -154,7 +154,7 @@ PLACES: dict[str, dict[str, str]] = {
     "no colour": {"NO_COLOR": "1", "FORCE_COLOR": "1"},
     "dumb": {"TERM": "dumb"},
     "no UTF-8": {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-    "no home": {"HOME": "/nonexistent"},
+    "no home": {"HOME": "/proc/nobody"},
     "nothing": {"TERM": "", "LANG": "", "LC_ALL": ""},
 }
 

@@ -104,7 +104,7 @@ def test_a_missing_model_while_offline(environment: dict[str, str], tmp_path: Pa
     [
         ([], 2, "task is empty"),
         (["   "], 2, "task is empty"),
-        (["hello", "--dir", "/nonexistent"], 2, "not a folder"),
+        (["hello", "--dir", "/proc/nowhere"], 2, "not a folder"),
         (["hello", "--max-tiem", "5m"], 2, "--max-time"),
         (["hello", "--max-time", "soon"], 2, "45s"),
         (["hello", "--ctx", "9999999"], 2, "context"),

@@ -18,7 +18,7 @@ WIDTHS = (80, 40)
 def shown(columns: int, *words: str) -> list[str]:
     child = pexpect.spawn(
         AGENT, [*words, "--help"], dimensions=(24, columns), encoding="utf-8", timeout=None,
-        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "TERM": "xterm"},
+        env={"PATH": "/usr/bin:/bin", "HOME": "/proc/nobody", "TERM": "xterm"},
     )  # fmt: skip
     text = child.read().replace("\r", "")
     child.close()

@@ -177,4 +177,4 @@ def test_a_session_with_a_hole_in_its_tokens_does_not_go_on(command: Command) ->
     assert "is damaged" in refused.stderr and str(log) in refused.stderr
     assert log.read_bytes() == b"".join(lines)
     shown = command.agent("sessions", "show", "last")
-    assert shown.returncode == 0 and shown.stdout.count("a task") == 2
+    assert shown.returncode == 0 and shown.stdout.count("> a task") == 2
