@@ -242,7 +242,8 @@ async def run(*, as_json: bool, progress: Callable[[str], None] = print) -> None
     for row in known:
         print(
             f"{row.answered} of {row.asked} facts answered by the real model in a window of "
-            f"{row.n_ctx:,}: {row.folds} folds in a session of {row.session_tokens:,} tokens"
+            f"{row.n_ctx:,}: {row.folds} folds in a session of {row.session_tokens:,} tokens, "
+            f"{row.in_window} of them in the window at its end"
         )
 
 

@@ -34,7 +34,9 @@ from bench.common import Collector, resolved
 from bench.trace import Fact, files, plant_facts
 from tools.workspace import Workspace
 
-WINDOWS = (8192, 32768)  # folded, and whole
+# A window, and how many reports are read before the facts. The beginning of a window stays as it is
+# where a fold frees enough without it: with two reports before them the facts are folded.
+RUNS = ((8192, 0), (8192, 2), (32768, 0))
 READS = 20
 END = "<|im_end|>"
 TASK = (
@@ -47,9 +49,13 @@ TURNS = 4  # of the model for each answer
 
 @dataclass(frozen=True)
 class Known:
-    """How many facts were answered with a window of `n_ctx` tokens."""
+    """How many facts were answered with a window of `n_ctx` tokens.
+
+    `in_window` of them stood in the window at the end as they were printed.
+    """
 
     n_ctx: int
+    in_window: int
     session_tokens: int
     folds: int
     notes: int
@@ -89,16 +95,16 @@ class Dictated:
                 yield chunk
 
 
-def script(names: Sequence[str]) -> list[str]:
-    """The agent's side: the board is printed and gone, then report after report is read."""
-    made: list[tuple[str, dict[str, object]]] = [("shell", {"command": "cat a1.out && rm a1.out"})]
-    made += [("read", {"path": name}) for name in names]
+def script(names: Sequence[str], before: int) -> list[str]:
+    """The agent's side: the board is printed and gone, report after report is read."""
+    made: list[tuple[str, dict[str, object]]] = [("read", {"path": name}) for name in names]
+    made.insert(before, ("shell", {"command": "cat a1.out && rm a1.out"}))
     calls = [{"name": name, "arguments": arguments} for name, arguments in made]
     said = [f"<tool_call>\n{json.dumps(call)}\n</tool_call>" for call in calls]
     return [*said, "I went through all of them."]
 
 
-async def known(n_ctx: int, folder: Path, progress: Callable[[str], None]) -> Known:
+async def known(n_ctx: int, before: int, folder: Path, progress: Callable[[str], None]) -> Known:
     """One session through a window of `n_ctx` tokens, and its thirty answers."""
     rng = random.Random(11)
     planted = plant_facts(rng)
@@ -116,7 +122,7 @@ async def known(n_ctx: int, folder: Path, progress: Callable[[str], None]) -> Kn
     screen = Collector()
     log = SessionLog.create(folder / "state")
     assert log.folder is not None
-    dictated = Dictated(engine, script([name for name, _ in reports]))
+    dictated = Dictated(engine, script([name for name, _ in reports], before))
     session = Session(dictated, Workspace(root), log, screen)  # type: ignore[arg-type]
     await engine.load(lambda _progress: None)
     await session.start(sandbox="off")
@@ -125,6 +131,8 @@ async def known(n_ctx: int, folder: Path, progress: Callable[[str], None]) -> Kn
     progress(f"  {n_ctx}: {ended.stop}, {len(engine.log):,} tokens in the window")
     await session.leave()
     log.close()
+    shown = "".join(map(engine.text, engine.log))
+    in_window = sum(fact.sentence in shown for fact in planted)
     missed = []
     for fact in planted:
         answer = await _asked(engine, folder / "state", log.id, root, fact)
@@ -132,7 +140,7 @@ async def known(n_ctx: int, folder: Path, progress: Callable[[str], None]) -> Kn
             missed.append(f"{fact.question} {fact.value}; said: {answer[:200]}")
         progress(f"  {n_ctx}: {fact.question} {'yes' if fact.value in answer else answer[:200]}")
     await engine.close()
-    return _counted(n_ctx, screen, planted, missed)
+    return _counted(n_ctx, in_window, screen, planted, missed)
 
 
 async def _asked(engine: LlamaEngine, state: Path, name: str, root: Path, fact: Fact) -> str:
@@ -151,7 +159,7 @@ async def _asked(engine: LlamaEngine, state: Path, name: str, root: Path, fact: 
 
 
 def _counted(
-    n_ctx: int, screen: Collector, planted: Sequence[Fact], missed: Sequence[str]
+    n_ctx: int, in_window: int, screen: Collector, planted: Sequence[Fact], missed: Sequence[str]
 ) -> Known:
     notes = [event for event in screen.events if isinstance(event, Summarised)]
     tokens = sum(
@@ -161,6 +169,7 @@ def _counted(
     )
     return Known(
         n_ctx,
+        in_window,
         session_tokens=tokens,
         folds=sum(isinstance(event, Folded) for event in screen.events),
         notes=sum(event.refused == "" for event in notes),
@@ -174,7 +183,7 @@ def _counted(
 async def measure(progress: Callable[[str], None]) -> list[Known]:
     """The same session through the small window and through one that holds all of it."""
     rows = []
-    for n_ctx in WINDOWS:
+    for n_ctx, before in RUNS:
         with tempfile.TemporaryDirectory(prefix="ingle-bench-") as folder:
-            rows.append(await known(n_ctx, Path(folder), progress))
+            rows.append(await known(n_ctx, before, Path(folder), progress))
     return rows

@@ -226,7 +226,7 @@ class BlockStore:
         if not self._make_room(job):
             self._count(dropped=1)
             return
-        place.mkdir(mode=0o700, exist_ok=True)
+        _make(place)
         about = self._about.get(job.ref.fingerprint)
         if about is not None:
             write_about(self.folder, job.ref.folder, about.model, about.settings)
@@ -236,7 +236,7 @@ class BlockStore:
 
     def _make_folder(self) -> None:
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(self.folder, parents=True)
         except FileNotFoundError as error:
             # No folder can be made here, which is not the same as one that was removed.
             raise NotADirectoryError(errno.ENOTDIR, error.strerror, str(self.folder)) from error
@@ -273,6 +273,21 @@ class BlockStore:
 def _ref(fingerprint: bytes, parent_key: bytes, tokens: Sequence[int]) -> BlockRef:
     # Where the block begins is in the chain of keys; only a lookup knows it as a number.
     return BlockRef(fingerprint, parent_key, key(parent_key, tokens), 0, len(tokens))
+
+
+def _make(folder: Path, *, parents: bool = False) -> None:
+    """A folder that only its owner can read.
+
+    Raises:
+        Busy: another process removed it at this moment.
+        OSError: it cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=parents, exist_ok=True)
+    except FileExistsError as error:
+        if folder.exists() and not folder.is_dir():
+            raise
+        raise Busy from error
 
 
 def _is_there(path: Path) -> bool:

@@ -28,12 +28,13 @@ def reminders(index: Index, message: str, visible: Collection[str], chars: int) 
     found = [
         (closeness(hit.snippet, terms), hit)
         for hit in index.search(message, 3 * MOST_HITS)
-        if hit.handle not in visible and hit.terms >= least
+        if hit.terms >= least
     ]
+    # What stands in the window counts as well: where that says it best, nothing else is to be said.
     best = max((close for close, _ in found), default=0.0)
     lines: list[str] = []
     for close, hit in found:
-        if close < LEAST_CLOSE * best or len(lines) == MOST_HITS:
+        if close < LEAST_CLOSE * best or hit.handle in visible or len(lines) == MOST_HITS:
             continue
         line = _line(hit, excerpt(hit.snippet, terms, CHARS)[1])
         chars -= len(line) + 1

@@ -44,7 +44,9 @@ def test_the_default_model_calls_a_server(
     folder.mkdir()
     settings = tmp_path / "CONFIG" / "ingle" / "mcp.json"
     settings.parent.mkdir(parents=True)
-    entry = {"command": sys.executable, "args": [warehouse.__file__], "allow": True}
+    # Where they lie below /tmp, a server would not see its own program.
+    needs = [sys.prefix, str(Path(warehouse.__file__).parents[2])]
+    entry = {"command": sys.executable, "args": [warehouse.__file__], "allow": True, "read": needs}
     settings.write_text(json.dumps({"mcpServers": {"warehouse": entry}}), "utf-8")
     task = "How many pieces of the part QX-7 are in stock?"
     if known:
