@@ -17,7 +17,7 @@ PATH = "path"  # the argument that names a file or folder, in every tool that ha
 OPTIONS = {"json_allow_general_unicode_escapes": True}
 WHITE_SPACE = r"[ \n]{1,40}"
 # What the token that closes a call may hold besides. A model that may not write its usual `}\n`
-# writes a `}` that it has seen at the very end only, and ends its message: no second call comes.
+# writes a `}` that it has seen at the very end only, and ends its message with its fence open.
 TAIL = r"TAIL: /[ \n,\]]{1,9}/"
 # The beginning of the arguments, where the path comes first.
 PATH_HEAD = re.compile(r'\{\s*"path"\s*:\s*(?P<path>"(?:[^"\\]|\\.)*")')
