@@ -212,7 +212,24 @@ def _first_item(text: str) -> str:
 CUT_OFF = "the call was cut off before its end"
 
 
-_PATH_HEAD = re.compile(scan.CALL_HEAD.pattern + PATH_HEAD.pattern)
+_CALL_PATH = re.compile(scan.CALL_HEAD.pattern + PATH_HEAD.pattern)
+
+
+def hold_to_the_file(
+    turn: Turn, tool: ToolSpec, text: str, head: re.Pattern[str], *, braces: int
+) -> ToolSpec | None:
+    """As soon as the path is known, what is copied has to be a piece of that file.
+
+    `text` is the call so far, `head` what it begins with up to the path, and `braces` close it. The
+    tool as long as that is not decided, then None.
+    """
+    found = head.match(text)
+    if found is None and len(text) <= scan.LONGEST_LINE:
+        return tool
+    if found and (lark := copied_grammar(tool, found["path"], braces=braces)):
+        turn.constrain(lark)
+        turn.saw(text[found.end() :])
+    return None
 
 
 class JsonCall:
@@ -237,21 +254,13 @@ class JsonCall:
         if end < 0:
             self._turn.saw(taken)
             if self._copier:
-                self._hold_to_the_file(self._copier, "".join(self._text))
+                self._copier = hold_to_the_file(
+                    self._turn, self._copier, "".join(self._text), _CALL_PATH, braces=2
+                )
             return self, ""
         self._turn.call(self._read("".join(self._text)))
         self._turn.directive = Release()
         return AfterCall(self._turn, self._form), text[end:]
-
-    def _hold_to_the_file(self, tool: ToolSpec, text: str) -> None:
-        """As soon as the path is known, what is copied has to be a piece of that file."""
-        found = _PATH_HEAD.match(text)
-        if found is None and len(text) <= scan.LONGEST_LINE:
-            return
-        self._copier = None
-        if found and (lark := copied_grammar(tool, found["path"])):
-            self._turn.constrain(lark)
-            self._turn.saw(text[found.end() :])
 
     def finish(self, _complete: bool) -> str:
         self._turn.call(BadCall("".join(self._text), CUT_OFF))

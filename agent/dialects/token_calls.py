@@ -11,10 +11,19 @@ from dataclasses import dataclass
 
 from agent.dialects import scan
 from agent.dialects.base import CallPart
-from agent.dialects.grammar import OPTIONS, PATH_HEAD, closed, copied_grammar, filled, token
-from agent.dialects.reading import CUT_OFF, Done, Fallback, State, Syntax, Turn, read_json
+from agent.dialects.grammar import OPTIONS, PATH_HEAD, closed, filled, token
+from agent.dialects.reading import (
+    CUT_OFF,
+    Done,
+    Fallback,
+    State,
+    Syntax,
+    Turn,
+    hold_to_the_file,
+    read_json,
+)
 from agent.dialects.thinking import beginning_of_tag
-from agent.messages import BadCall, Release, Stop, ToolCall, ToolSpec
+from agent.messages import BadCall, Release, Stop, ToolCall
 
 _LONGEST_NAME = 200  # characters
 _LONGEST_GAP = 64  # characters of white space between two control tokens
@@ -149,21 +158,13 @@ class Arguments:
         self._turn.parts.append(CallPart(self._name, "", taken))
         if end < 0:
             if self._copier:
-                self._hold_to_the_file(self._copier, "".join(self._text))
+                self._copier = hold_to_the_file(
+                    self._turn, self._copier, "".join(self._text), PATH_HEAD, braces=1
+                )
             return self, ""
         self._turn.call(self._read("".join(self._text)))
         self._turn.directive = Release()
         return Between(self._turn, self._tokens), text[end:]
-
-    def _hold_to_the_file(self, tool: ToolSpec, text: str) -> None:
-        """As soon as the path is known, what is copied has to be a piece of that file."""
-        found = PATH_HEAD.match(text)
-        if found is None and len(text) <= scan.LONGEST_LINE:
-            return
-        self._copier = None
-        if found and (lark := copied_grammar(tool, found["path"], braces=1)):
-            self._turn.constrain(lark)
-            self._turn.saw(text[found.end() :])
 
     def _head(self) -> str:
         return f"{self._tokens.call}{self._name}{self._tokens.separator}"

@@ -6,8 +6,6 @@ addresses: a second lookup could say something else (DNS rebinding).
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import ssl
 from collections.abc import Awaitable, Callable
 
@@ -17,17 +15,10 @@ from mcp_servers.web.addresses import Policy
 from mcp_servers.web.errors import WebError
 from mcp_servers.web.settings import Limits
 from mcp_servers.web.urls import port_of
+from tools.lookup import MOST_ADDRESSES, look_up
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 AGENT = "ingle/0.1 (reads one page for its user)"
-MOST_ADDRESSES = 4
-
-
-async def look_up(host: str, port: int) -> list[str]:
-    """The addresses of a name. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class PinnedTransport(httpx.AsyncBaseTransport):

@@ -11,11 +11,12 @@ from email.message import Message
 import httpx
 
 from mcp_servers.web.addresses import Policy
-from mcp_servers.web.client import Resolver, is_about_certificate, look_up, stranger_client
+from mcp_servers.web.client import Resolver, is_about_certificate, stranger_client
 from mcp_servers.web.decoding import Unpacker, too_large
 from mcp_servers.web.errors import WebError
 from mcp_servers.web.settings import Limits
 from mcp_servers.web.urls import check, parse, shown
+from tools.lookup import look_up
 
 MOST_REDIRECTS = 5
 _REASONS = {

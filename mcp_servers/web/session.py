@@ -8,13 +8,14 @@ import time
 import httpx
 
 from mcp_servers.web.cache import Cache, Page, lifetime
-from mcp_servers.web.client import Resolver, look_up
+from mcp_servers.web.client import Resolver
 from mcp_servers.web.download import download
 from mcp_servers.web.errors import WebError
 from mcp_servers.web.extract import extract
 from mcp_servers.web.search import OFFLINE, Result, search
 from mcp_servers.web.settings import Settings
 from mcp_servers.web.urls import Known, check, parse, port_of
+from tools.lookup import look_up
 
 
 class WebSession:

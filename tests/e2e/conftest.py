@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,3 +25,13 @@ def terminal(tmp_path: Path) -> Iterator[Open]:
     yield start
     for one in opened:
         one.close()
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The state folder of an empty home."""
+    for name in list(os.environ):
+        if name.startswith(("XDG_", "INGLE_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path / ".local/state/ingle"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -14,15 +13,6 @@ from agent.engine.scripted import ScriptedEngine
 from agent.events import LogSet, SessionStarted, TaskGiven
 from agent.session import SessionLog
 from tools.workspace import Workspace
-
-
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in list(os.environ):
-        if name.startswith("XDG_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    return tmp_path / ".local/state/ingle"
 
 
 class Nobody:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -29,16 +28,6 @@ from agent.events import (
 from agent.messages import Usage
 from agent.session import SessionLog, list_sessions, read_session
 from agent.session.resume import load_earlier
-
-
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The state folder of an empty home."""
-    for name in list(os.environ):
-        if name.startswith("XDG_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    return tmp_path / ".local/state/ingle"
 
 
 def record(state: Path, *events: Event) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -26,16 +25,6 @@ from agent.events import (
 from agent.messages import Usage
 from agent.session import SessionLog
 from agent.session.fork import fork
-
-
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The state folder of an empty home."""
-    for name in list(os.environ):
-        if name.startswith(("XDG_", "INGLE_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    return tmp_path / ".local/state/ingle"
 
 
 def record(state: Path, *events: Event, when: float = 1_700_000_000.0) -> str:

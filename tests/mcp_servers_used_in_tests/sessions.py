@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from agent.app import Session
 from agent.approval import Ask
 from agent.config import Folders, Limits
 from agent.engine.scripted import Line, ScriptedEngine
-from agent.events import CallReturned, Event, Notice, TurnEnded
+from agent.events import CallReturned, Notice, TurnEnded
 from agent.job import Job
 from agent.mcp.session import Elicit
 from agent.policy import Decision, Policy, parse_rule
@@ -22,23 +22,8 @@ from agent.session.resume import last_in, load_earlier
 from agent.session.store import SessionLog
 from agent.toolbox import Profile
 from tests.mcp_servers_used_in_tests.use import PLAIN, folders
+from tests.screen import Screen
 from tools.workspace import Workspace
-
-
-@dataclass
-class Keeper:
-    """A user interface that keeps what it was shown."""
-
-    closed: bool = False
-    events: list[Event] = field(default_factory=list)
-    on_show: Callable[[Event], None] = lambda _event: None
-
-    def show(self, event: Event) -> None:
-        self.events.append(event)
-        self.on_show(event)
-
-    def close(self) -> None:
-        self.closed = True
 
 
 @dataclass
@@ -46,7 +31,7 @@ class Place:
     """A home with its own settings and a project in it; sessions are opened one after the other."""
 
     base: Path
-    keeper: Keeper = field(default_factory=Keeper)
+    screen: Screen = field(default_factory=Screen)
     engine: ScriptedEngine = field(default_factory=lambda: ScriptedEngine([]))
     session: Session | None = None
 
@@ -100,7 +85,7 @@ class Place:
         log = SessionLog.resume(state, earlier.session) if earlier else SessionLog.create(state)
         policy = Policy(rules=tuple(parse_rule(rule, Decision.ALLOW) for rule in rules))
         self.session = Session(
-            self.engine, Workspace(self.root), log, self.keeper, ask, earlier=earlier,
+            self.engine, Workspace(self.root), log, self.screen, ask, earlier=earlier,
             policy=policy, folders=self.folders, profile=profile, elicit=elicit,
         )  # fmt: skip
         await self.session.start(sandbox="off")
@@ -124,10 +109,10 @@ class Place:
 
     def results(self) -> list[str]:
         """What calls brought back, in all sessions so far."""
-        return [event.text for event in self.keeper.events if isinstance(event, CallReturned)]
+        return [event.text for event in self.screen.events if isinstance(event, CallReturned)]
 
     def notices(self) -> list[str]:
-        return [event.text for event in self.keeper.events if isinstance(event, Notice)]
+        return [event.text for event in self.screen.events if isinstance(event, Notice)]
 
 
 def call(tool: str, **arguments: Any) -> str:

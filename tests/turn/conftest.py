@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,23 +19,9 @@ from agent.engine.base import Sampling
 from agent.engine.scripted import Line, ScriptedEngine
 from agent.events import Event, TurnEnded
 from agent.session import SessionLog, read_session
+from tests.mcp_servers_used_in_tests.sessions import Place
+from tests.screen import Screen
 from tools.workspace import Workspace
-
-
-class Screen:
-    """A user interface that keeps what it was shown; `on_show` may look, or close it."""
-
-    def __init__(self) -> None:
-        self.closed = False
-        self.events: list[Event] = []
-        self.on_show: Callable[[Event], None] = lambda _event: None
-
-    def show(self, event: Event) -> None:
-        self.events.append(event)
-        self.on_show(event)
-
-    def close(self) -> None:
-        self.closed = True
 
 
 @dataclass
@@ -205,3 +191,10 @@ def desk(tmp_path: Path) -> Desk:
     root = tmp_path / "project"
     root.mkdir()
     return Desk(root, tmp_path / "state")
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    made = Place(tmp_path)
+    yield made
+    await made.leave()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -23,11 +22,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    made = Place(tmp_path)
-    (made.root / "shop.py").write_text('def total(prices):\n    """Sum up."""\n    return 0\n')
-    yield made
-    await made.leave()
+def place(place: Place) -> Place:
+    (place.root / "shop.py").write_text('def total(prices):\n    """Sum up."""\n    return 0\n')
+    return place
 
 
 async def test_ours_cost_a_small_prompt_nothing_and_come_with_a_message(place: Place) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,11 +18,9 @@ from tests.mcp_servers_used_in_tests.use import RAW
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    made = Place(tmp_path)
-    made.configure(plain=made.plain())
-    yield made
-    await made.leave()
+def place(place: Place) -> Place:
+    place.configure(plain=place.plain())
+    return place
 
 
 async def test_a_server_asks_the_user(place: Place) -> None:
@@ -53,7 +50,7 @@ async def test_where_nobody_is_there_a_server_is_told_no(place: Place) -> None:
 async def test_a_call_tells_how_far_it_is(place: Place) -> None:
     await place.open([call("plain__slow", steps=4), "Done."])
     await place.say("be slow, @plain")
-    told = [event for event in place.keeper.events if isinstance(event, WorkProgress)]
+    told = [event for event in place.screen.events if isinstance(event, WorkProgress)]
     assert [(e.stage, e.done, e.total) for e in told if e.stage != "prefill"] == [
         (f"plain: step {step}", 25 * step, 100) for step in (1, 2, 3, 4)
     ]
@@ -69,7 +66,7 @@ async def test_an_interrupted_call_is_cancelled_on_the_server(place: Place) -> N
         if isinstance(event, CallMade):
             made.set()
 
-    place.keeper.on_show = look
+    place.screen.on_show = look
     await made.wait()
     assert place.session is not None and place.session.servers is not None
     # The server has begun with the call when it has answered another one behind it.
@@ -111,7 +108,7 @@ async def test_five_servers_that_are_slow_to_start_keep_nobody_waiting(place: Pl
     )  # fmt: skip
     session = await place.open(["Hello."])
     ended = await place.say("hi")
-    assert isinstance(place.keeper.events[-1], TurnEnded) and ended.answer == "Hello."
+    assert isinstance(place.screen.events[-1], TurnEnded) and ended.answer == "Hello."
     assert session.servers is not None
     assert session.servers.ready() == [], "no server was there for any of that"
     for gate in reversed(gates):  # none of them waits for another one either

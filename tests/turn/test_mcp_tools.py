@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from agent.events import Folded, LogSet
@@ -17,11 +14,9 @@ FIND = call("find_tools", words="add integers")
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    made = Place(tmp_path)
-    made.configure(plain=made.plain())
-    yield made
-    await made.leave()
+def place(place: Place) -> Place:
+    place.configure(plain=place.plain())
+    return place
 
 
 async def found_and_used(place: Place) -> str:
@@ -127,7 +122,7 @@ async def test_a_fold_declares_again_what_is_in_use(place: Place) -> None:
     assert ended.answer == "7"
     assert place.results()[1] == "3"
     assert place.results()[-2] == "7"
-    folds = [event for event in place.keeper.events if isinstance(event, Folded)]
+    folds = [event for event in place.screen.events if isinstance(event, Folded)]
     assert folds
     prompt = place.engine.asked[32].prompt  # of the call behind all that
     assert prompt.count(ADD) == 1
@@ -141,7 +136,7 @@ async def test_what_a_fold_declared_is_known_to_a_session_that_goes_on(place: Pl
     long = [call("shell", command=f"head -c {3000 + i} a.txt") for i in range(30)]
     await place.open([FIND, call("plain__add", a=1, b=2), *long, "3"], n_ctx=8192)
     await place.say("add 1 and 2")
-    assert [event for event in place.keeper.events if isinstance(event, Folded)]
+    assert [event for event in place.screen.events if isinstance(event, Folded)]
     await place.open([FIND, call("plain__add", a=3, b=4), call("recall", query="r2"), "7"],
                      goes_on=True, n_ctx=8192)  # fmt: skip
     await place.say("and 3 and 4?")

@@ -13,7 +13,8 @@ from agent.engine.ahead import STEP
 from agent.engine.scripted import ScriptedEngine
 from agent.events import ModelReplied, WorkProgress
 from agent.session import SessionLog
-from tests.turn.conftest import Desk, Screen
+from tests.screen import Screen
+from tests.turn.conftest import Desk
 from tools.workspace import Workspace
 
 WORDS = ["fix", "the", "a.py", "@b.txt", "colours", "in", "notes", "漢字", "line\n", "why?"]

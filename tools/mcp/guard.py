@@ -7,16 +7,15 @@ is looked up (DNS rebinding); so it is looked up here, and the connection goes t
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
-import socket
 from collections.abc import AsyncIterator
 from typing import cast
 
 import httpx2
 
+from tools.lookup import MOST_ADDRESSES, look_up
+
 LARGEST_BODY = 32_000_000  # bytes
-MOST_ADDRESSES = 4
 
 
 class Refused(httpx2.StreamError):
@@ -68,7 +67,7 @@ class Checked(httpx2.AsyncBaseTransport):
         host = request.url.host
         if host == "localhost" or host.endswith(".localhost") or _address(host):
             return await self._transport(host).handle_async_request(request)
-        addresses = await _look_up(host, request)
+        addresses = await _checked(host, request)
         for address in addresses[:-1]:
             try:
                 return await self._send(request, host, address)
@@ -97,15 +96,13 @@ class Checked(httpx2.AsyncBaseTransport):
         return await self._transport(host).handle_async_request(pinned)
 
 
-async def _look_up(host: str, request: httpx2.Request) -> list[str]:
+async def _checked(host: str, request: httpx2.Request) -> list[str]:
     """The addresses of a name. Raises httpx2.ConnectError."""
-    loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, request.url.port, type=socket.SOCK_STREAM)
+        addresses = (await look_up(host, request.url.port or 0))[:MOST_ADDRESSES]
     except (OSError, UnicodeError) as error:
         text = f"the name {host} cannot be looked up"
         raise httpx2.ConnectError(text, request=request) from error
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))[:MOST_ADDRESSES]
     for text in addresses:
         known = _address(text)
         if known is None or known.is_loopback or known.is_link_local or known.is_unspecified:

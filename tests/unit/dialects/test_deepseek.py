@@ -6,13 +6,9 @@ import json
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-import gguf
 import pytest
-from gguf import TokenType
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from llguidance import LLMatcher, LLTokenizer
-from llguidance.llamacpp import lltokenizer_from_vocab
 
 from agent.dialects.base import CallPart, TextPart
 from agent.dialects.choose import choose_dialect
@@ -22,7 +18,6 @@ from agent.messages import (
     Assistant,
     BadCall,
     Constrain,
-    Directive,
     Message,
     Release,
     System,
@@ -31,8 +26,8 @@ from agent.messages import (
     ToolSpec,
     User,
 )
-from tests.tiny_gguf import vocabulary
 from tests.unit.dialects.conftest import Read, Reader, WorkOf
+from tests.unit.dialects.control_tokens import Accepts, acceptor, tokenizer
 from tests.unit.dialects.rendering import as_dict, conversations, rendered, text
 from tests.unit.dialects.templates import template
 
@@ -324,45 +319,14 @@ def test_reading_is_linear(
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[native.Model]:
-    """A tokenizer with DeepSeek's control tokens, and no weights."""
     path = tmp_path_factory.mktemp("model") / "deepseek.gguf"
-    writer = gguf.GGUFWriter(path, "llama")
-    tokens, types, merges = vocabulary()
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("deepseek-v3")
-    writer.add_token_list([*tokens, *SPECIAL])
-    writer.add_token_types([*types, *[TokenType.CONTROL] * len(SPECIAL)])
-    writer.add_token_merges(merges)
-    writer.add_bos_token_id(len(tokens))
-    writer.add_eos_token_id(len(tokens) + 1)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    native.silence()
-    loaded = native.Model(path, progress=lambda _: True, vocab_only=True)
-    yield loaded
-    loaded.free()
-
-
-Accepts = Callable[[Directive, str], bool]
+    with tokenizer(path, "deepseek-v3", SPECIAL) as loaded:
+        yield loaded
 
 
 @pytest.fixture(scope="module")
 def accepts(model: native.Model) -> Accepts:
-    """Whether a text is complete under the grammar that a parser asked for."""
-    tokenizer: LLTokenizer = lltokenizer_from_vocab(model.vocab)
-
-    def check(directive: Directive, written: str) -> bool:
-        assert isinstance(directive, Constrain)
-        matcher = LLMatcher(tokenizer, LLMatcher.grammar_from_lark(directive.lark))
-        assert not matcher.is_error(), matcher.get_error()
-        tokens = model.tokenize(directive.seen + written, control=True)
-        return matcher.validate_tokens(tokens) == len(tokens) and (
-            matcher.consume_tokens(tokens) and matcher.is_accepting()
-        )
-
-    return check
+    return acceptor(model)
 
 
 def test_each_step_of_a_call_has_its_grammar(specs: tuple[ToolSpec, ...], accepts: Accepts) -> None:

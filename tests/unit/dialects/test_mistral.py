@@ -6,10 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import gguf
 import jinja2
 import pytest
-from gguf import TokenType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +19,6 @@ from agent.engine.constrain import Constrainer
 from agent.messages import (
     Assistant,
     Constrain,
-    Directive,
     Message,
     Release,
     System,
@@ -31,8 +28,8 @@ from agent.messages import (
     User,
     Values,
 )
-from tests.tiny_gguf import vocabulary
 from tests.unit.dialects.conftest import Read, Reader
+from tests.unit.dialects.control_tokens import Accepts, acceptor, tokenizer
 from tests.unit.dialects.rendering import ANSWERS, RESULTS, TEXTS, USERS, text
 from tests.unit.dialects.templates import template
 
@@ -232,47 +229,14 @@ def test_pieces_do_not_matter(see: See, message: str) -> None:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[native.Model]:
-    """A tokenizer with these control tokens, and no weights."""
     path = tmp_path_factory.mktemp("model") / "mistral.gguf"
-    writer = gguf.GGUFWriter(path, "llama")
-    tokens, types, merges = vocabulary()
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("tekken")
-    writer.add_token_list([*tokens, *SPECIAL])
-    writer.add_token_types([*types, *[TokenType.CONTROL] * len(SPECIAL)])
-    writer.add_token_merges(merges)
-    writer.add_bos_token_id(len(tokens))
-    writer.add_eos_token_id(len(tokens) + 1)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    native.silence()
-    loaded = native.Model(path, progress=lambda _: True, vocab_only=True)
-    yield loaded
-    loaded.free()
-
-
-Accepts = Callable[[Directive, str], bool]
+    with tokenizer(path, "tekken", SPECIAL) as loaded:
+        yield loaded
 
 
 @pytest.fixture(scope="module")
 def accepts(model: native.Model) -> Accepts:
-    """Whether a text is complete under the grammar that a parser asked for, as the engine runs
-    it."""
-    constrainer = Constrainer(model)
-
-    def check(directive: Directive, written: str) -> bool:
-        assert isinstance(directive, Constrain)
-        constraint = constrainer.start(directive.lark, directive.seen)
-        assert constraint is not None
-        for token in model.tokenize(written, control=True):
-            if constraint.done() or not constraint.allows(token):
-                return False
-            constraint.accept(token)
-        return constraint.done()
-
-    return check
+    return acceptor(model)
 
 
 def test_each_step_of_a_call_has_its_grammar(specs: tuple[ToolSpec, ...], accepts: Accepts) -> None:
