@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.check import CheckResult
+from agent.context.asked import asks_to_know, wants_change
 from agent.context.blueprint import is_whole_project
 from agent.context.budget import Budget
 from agent.context.entry import within
 from agent.context.project import CHARS_PER_TOKEN, Shown, choose, list_files, own_tests
-from agent.context.prompt import asks_to_know, is_question, prompt_text, task_text
+from agent.context.prompt import prompt_text, task_text
 from agent.errors import UsageError
 from agent.events import Event, Notice, TaskGiven
 from agent.job import Job
@@ -77,7 +78,7 @@ class Briefing:
         files = await list_files(self.workspace.root)
         shown = self._shown(job, self._attached(job), files, failure)
         # A small model is told, and made, to act first; a large one knows.
-        act_first = job.tries > 1 and (bool(failure) or not is_question(job.task))
+        act_first = job.tries > 1 and (bool(failure) or wants_change(job.task))
         note = prompt_text("act") if act_first else ""
         prompt = await self._prompt(job, files, shown, failure, note)
         if brought := await self.bring(job.task):

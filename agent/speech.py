@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from agent.dialects.base import CallPart, TextPart, ThinkingPart, TurnParser, UnplacedCode
 from agent.engine.base import Chunk, Finished, Piece, Progress, Request, Sampling
@@ -56,6 +57,20 @@ def is_looping(pieces: Sequence[Piece]) -> bool:
     return False
 
 
+def begins_again(parts: Sequence[object]) -> int | None:
+    """Where a message says its calls once more: the place of two calls in a row that were there
+    before. One call alone may well come again, such as the tests after an edit."""
+    at = [place for place, part in enumerate(parts) if isinstance(part, ToolCall)]
+    said = [_said(parts[place]) for place in at]
+    pairs = list(pairwise(said))
+    return at[-2] if len(pairs) > 2 and pairs[-1] in pairs[:-2] else None
+
+
+def _said(call: object) -> tuple[str, object]:
+    assert isinstance(call, ToolCall)
+    return call.name, call.arguments
+
+
 @dataclass(frozen=True)
 class Begun:
     """A parser that stands inside a message already."""
@@ -79,6 +94,7 @@ class Speech:
     finished: Finished = field(default_factory=lambda: Finished("interrupted", Usage()))
     is_begun: bool = False
     is_looping: bool = False
+    begins_again: bool = False  # what comes now was said before, and is not taken in
     _parts: list[object] = field(default_factory=list)
     _counts: dict[str, int] = field(default_factory=dict)
 
@@ -163,7 +179,12 @@ class Speech:
 
     def _take(self) -> None:
         for part in self.parser.take():
+            if self.begins_again:
+                return
             self._parts.append(part)
+            if isinstance(part, ToolCall) and (place := begins_again(self._parts)) is not None:
+                del self._parts[place:]
+                self.is_looping = self.begins_again = True
             if isinstance(part, TextPart):
                 self.show(TextDelta(part.text))
             elif isinstance(part, ThinkingPart):

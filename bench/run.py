@@ -4,6 +4,7 @@ prompt      tokens of the fixed prompt
 engine      speeds against a bare loop, forks, speculation, restart from blocks (15 minutes)
 context     1,000 calls through windows of 4K to 200K: overflows, folds, recall; facts that the real
             model answers after folds, and without them (20 minutes)
+manners     twenty messages: where words are asked for nothing is written, where a change is, it is
 projects    ten small packages built from nothing in an 8K window: passed, seconds, answers
 reuse       tokens evaluated / new tokens over a real session of 10 turns
 start       seconds of `agent --help` and `agent sessions list` above `python -c ''`
@@ -38,6 +39,7 @@ from bench import (
     engine,
     exercism,
     injection,
+    manners,
     measures,
     outline,
     projects,
@@ -58,6 +60,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "outline": outline.run,
     "checkpoints": checkpoints.run,
     "projects": lambda: asyncio.run(projects.run()),
+    "manners": lambda: asyncio.run(manners.run()),
     "repairs": lambda: asyncio.run(tasks.repairs()),
 }
 

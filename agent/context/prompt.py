@@ -92,28 +92,6 @@ def listing(files: Sequence[str]) -> str:
     return ", ".join([*shown, *more])
 
 
-_WANTING_TO_KNOW = ("what", "why", "how", "which", "where", "who", "when")
-_ASKING = (
-    *_WANTING_TO_KNOW,
-    *("is", "are", "does", "do", "can"),
-    *("explain", "describe", "list", "show", "tell", "say", "summarise", "summarize", "review"),
-    *("find", "search", "run", "read", "compare", "count"),
-)
-
-
-def asks_to_know(task: str) -> bool:
-    """Whether a task is one question that words settle; servers may be named before it."""
-    words = [word for word in task.split() if not word.startswith("@")]
-    opens = bool(words) and words[0].lower() in (*_WANTING_TO_KNOW, "is", "are", "does", "do")
-    return opens and task.rstrip().endswith("?") and task.count("?") == 1
-
-
-def is_question(task: str) -> bool:
-    """Whether a task asks for an answer rather than for files."""
-    words = task.split(maxsplit=1)
-    return task.rstrip().endswith("?") or (bool(words) and words[0].lower().strip(",:") in _ASKING)
-
-
 def failure_text(check: str, failure: str) -> str:
     return f"`{check}` fails:\n```\n{failure}\n```"
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
 from agent.dialects.chatml import ChatmlJson, qwen3
 from agent.engine.base import Piece, Sampling
 from agent.engine.scripted import ScriptedEngine
@@ -172,3 +176,36 @@ async def test_a_message_that_repeats_itself_is_ended_and_counted() -> None:
     assert reply.usage.evaluated == engine.evaluated
     again = await talk.reply(talk.delta([User("again")]), ASK)
     assert (again.text, again.reason) == ("Sorry.", "end")
+
+
+def looks(*paths: str) -> str:
+    calls = (json.dumps({"name": "look", "arguments": {"path": path}}) for path in paths)
+    return "\n".join(f"<tool_call>\n{call}\n</tool_call>" for call in calls)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept", "reason"),
+    [
+        (["a", "b", "c", "a", "b", "c", "a", "b"], ["a", "b", "c"], "looping"),
+        (["a", "b", "a", "b", "a"], ["a", "b"], "looping"),
+        (["a", "a", "a", "a", "a"], ["a", "a"], "looping"),
+        (["a", "b", "a"], ["a", "b", "a"], "end"),
+        (["a", "b", "a", "c", "b"], ["a", "b", "a", "c", "b"], "end"),
+        (["a", "a", "a"], ["a", "a", "a"], "end"),
+    ],
+)
+async def test_a_message_that_begins_again_is_ended(
+    said: list[str], kept: list[str], reason: str
+) -> None:
+    talk, _, _ = exchange(looks(*said))
+    reply = await talk.reply(talk.delta([User("go")]), ASK)
+    assert [call.arguments["path"] for call in reply.calls] == kept
+    assert (reply.reason, reply.bad) == (reason, ())
+    assert reply.usage.generated == len(reply.tokens)
+
+
+async def test_of_a_message_that_begins_again_nothing_is_left_half_read() -> None:
+    talk, _, _ = exchange(looks("a", "b", "a", "b") + '\n<tool_call>\n{"name": "look", "argu')
+    reply = await talk.reply(talk.delta([User("go")]), ASK)
+    assert [call.arguments["path"] for call in reply.calls] == ["a", "b"]
+    assert reply.bad == ()
