@@ -53,6 +53,6 @@ async def run() -> None:
         changed += passed and bool(path)
         made += wants_change(text)
         did = f"changed {', '.join(ended.changed)}" if ended.changed else repr(ended.answer[:60])
-        print(f"{'ok' if passed else 'NOT':4s} {text[:50]:50s} {ended.reason}: {did}", flush=True)
+        print(f"{'ok' if passed else 'NOT':4s} {text[:50]:50s} {ended.stop}: {did}", flush=True)
     print(f"talk: {talked} of {len(TALK)}; changes: {changed} of {len(CHANGES)}, made to: {made}")
     await engine.close()

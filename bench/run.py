@@ -4,7 +4,7 @@ prompt      tokens of the fixed prompt
 engine      speeds against a bare loop, forks, speculation, restart from blocks (15 minutes)
 context     1,000 calls through windows of 4K to 200K: overflows, folds, recall; facts that the real
             model answers after folds, and without them (20 minutes)
-manners     twenty messages: where words are asked for nothing is written, where a change is, it is
+manners     twenty messages: words where words are asked for, files where a change is
 projects    ten small packages built from nothing in an 8K window: passed, seconds, answers
 reuse       tokens evaluated / new tokens over a real session of 10 turns
 start       seconds of `agent --help` and `agent sessions list` above `python -c ''`
