@@ -33,6 +33,10 @@ def drive(options: task.Options) -> int:
     """Work on what comes on stdin, until it ends: the exit code. Raises UsageError, ConfigError."""
     if options.output != "stream-json":
         raise UsageError("--input stream-json needs --output stream-json, which answers it")
+    if options.annotations == "github":
+        raise UsageError(
+            "--annotations github is for one task: who drives a session tells the workflow itself"
+        )
     text = " ".join(word for word in options.task if word != "-").strip()
     folders = Folders.from_env()
     job = task.job_of(options, text)

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from agent.session.stats import Prices, Turn
 
 DAY_S = 86_400.0
-BARS = " ▏▎▍▌▋▊▉█"
-WIDTH = 30  # of the longest bar, in cells
 MOST_DAYS = 14
 
 
@@ -102,6 +100,7 @@ def by_day(turns: Iterable[Turn]) -> list[tuple[str, list[Turn]]]:
 def report(turns: list[Turn], sessions: int, prices: Prices | None, settings: str) -> Iterator[str]:
     """The same for people."""
     from agent.session.stats import speed, total
+    from agent.ui.plot import plot
 
     whole = total(turns)
     usage = whole.usage
@@ -123,45 +122,15 @@ def report(turns: list[Turn], sessions: int, prices: Prices | None, settings: st
             yield f"{name:<20} {span(seconds):>14}   {share:4.0%}"
     yield f"{'in all':<20} {span(whole.seconds):>14}"
     yield ""
-    yield from plot(turns)
+    days = [(day, speed(total(some).usage)) for day, some in by_day(turns)[-MOST_DAYS:]]
+    if bars := list(plot(days)):
+        yield from [*bars, ""]
     if whole.energy is not None:
         yield f"{'energy':<20} {whole.energy / 3600:>14,.2f} Wh"
     if prices is None:
         yield f"{'elsewhere':<20} [prices] in {settings} would say what these tokens cost there"
     else:
         yield f"{'elsewhere':<20} {prices.of(usage):>14,.2f} {prices.currency}"
-
-
-def plot(turns: list[Turn]) -> Iterator[str]:
-    """Tokens a second, a bar for each of the last days."""
-    from agent.session.stats import speed, total
-
-    days = [(day, speed(total(some).usage)) for day, some in by_day(turns)][-MOST_DAYS:]
-    most = max((rate for _, rate in days), default=0.0)
-    if not most:
-        return
-    fine = _can_show(BARS)
-    for day, rate in days:
-        yield f"{day:<20} {rate:>8.1f} tok/s   {bar(rate / most, fine=fine)}".rstrip()
-    yield ""
-
-
-def bar(share: float, *, fine: bool) -> str:
-    """`share` of WIDTH cells, in eighths of a cell where the terminal has those."""
-    if not fine:
-        return "#" * round(share * WIDTH)
-    eighths = round(share * WIDTH * 8)
-    return (BARS[8] * (eighths // 8) + BARS[eighths % 8]).rstrip()
-
-
-def _can_show(text: str) -> bool:
-    import sys
-
-    try:
-        text.encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def span(seconds: float) -> str:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from agent.events import Event
     from agent.mcp.settings import Configured
 
+MOST_TURNS = 8  # whose speed is drawn
+
 
 async def context(chat: Actions, _argument: str) -> Outcome:
     from agent.picture import picture_of
@@ -78,6 +80,7 @@ def _server(chat: Actions, one: Configured) -> str:
 
 async def stats(chat: Actions, argument: str) -> Outcome:
     from agent.session.stats import speed, total, turns_of
+    from agent.ui.plot import plot
 
     events = await asyncio.to_thread(chat.events)
     turns = list(turns_of(events))
@@ -106,7 +109,11 @@ async def stats(chat: Actions, argument: str) -> Outcome:
         rows.append(("energy", f"{whole.energy / 3600:,.3f} Wh"))
     if chat.prices is not None and cost is not None:
         rows.append(("elsewhere", f"{cost:,.4f} {chat.prices.currency}"))
-    return Said("\n".join(f"  {name:<22} {value}" for name, value in rows))
+    lines = [f"  {name:<22} {value}" for name, value in rows]
+    rates = [(f"turn {n}", speed(turn.usage)) for n, turn in enumerate(turns, 1)]
+    if bars := list(plot(rates[-MOST_TURNS:])):
+        lines += ["", *(f"  {line}" for line in bars)]
+    return Said("\n".join(lines))
 
 
 def _as_data(events: list[Event], turns: int, cost: float | None) -> dict[str, Any]:

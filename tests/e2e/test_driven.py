@@ -248,6 +248,12 @@ def test_it_has_to_answer_in_the_same_form(tmp_path: Path) -> None:
     assert code == 2 and "--output stream-json" in said
 
 
+def test_it_annotates_nothing(tmp_path: Path) -> None:
+    with Program(tmp_path, "LINES = []", "--annotations", "github") as program:
+        code, said = program.rest()
+    assert code == 2 and "--annotations github is for one task" in said
+
+
 def test_everything_on_stdout_is_ascii_json(tmp_path: Path) -> None:
     with Program(tmp_path, "LINES = ['\\x1b[2J\\u2028é']") as program:
         program.send("prompt", text="hello")
