@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.check import CheckResult
-from agent.context.asked import asks_to_know, wants_change
+from agent.context.asked import asks_to_know, is_talk, wants_change
 from agent.context.blueprint import is_whole_project
 from agent.context.budget import Budget
 from agent.context.entry import within
@@ -76,11 +76,13 @@ class Briefing:
         """
         failure = await self._failure(job.check)
         files = await list_files(self.workspace.root)
-        shown = self._shown(job, self._attached(job), files, failure)
+        talk = job.tries > 1 and not failure and is_talk(job.task)
+        seen = [] if talk else files
+        shown = self._shown(job, self._attached(job), seen, failure)
         # A small model is told, and made, to act first; a large one knows.
         act_first = job.tries > 1 and (bool(failure) or wants_change(job.task))
-        note = prompt_text("act") if act_first else ""
-        prompt = await self._prompt(job, files, shown, failure, note)
+        note = prompt_text("act") if act_first else prompt_text("talk") if talk else ""
+        prompt = await self._prompt(job, seen, shown, failure, note)
         if brought := await self.bring(job.task):
             prompt = f"{prompt}\n\n{brought}"
         if not told:
@@ -92,6 +94,7 @@ class Briefing:
             job.check,
             failing=bool(failure),
             act_first=act_first,
+            talk=talk,
             to_know=job.task if asks_to_know(job.task) else "",
             not_paths=own_tests(files, job.task),
             tries=job.tries,

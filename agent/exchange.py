@@ -325,7 +325,7 @@ class Exchange:
 
     def _parser(self, ask: Ask) -> TurnParser:
         usual = self._dialect.parser(self.tools, must_act=ask.must_act, not_paths=ask.not_paths)
-        usual = words_first(usual) if ask.words_first else usual
+        usual = words_first(usual, ask.opening) if ask.opening else usual
         return answer_parser(usual, ask.answer) if ask.answer else usual
 
     async def _read(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from agent.attempts import Attempts
 from agent.context.budget import Budget, fits
 from agent.context.prompt import bad_call_text, failure_text, prompt_text
+from agent.dialects.opening import TALK, WORDS
 from agent.dispatch import Dispatcher
 from agent.events import CallRejected, Event, Notice
 from agent.exchange import Exchange
@@ -21,6 +22,8 @@ from agent.turn import (
     Progress,
     Task,
     exceeded,
+    has_copied,
+    has_written,
     must_tell,
     no_calls_left,
     only_blocks,
@@ -78,6 +81,11 @@ class Loop:
                 continue
             done.resampled = 0
             stop, messages = await self._act(task, done, reply)
+            if not stop and has_copied(task, done, reply):
+                done.failed.add(signature(reply))
+                done.resampled = 1
+                delta = await self.exchange.take_back(reply)
+                continue
             if stop in ("answer", "check_passed") and task.schema:
                 return await self._structured(task, task.schema, done, messages) or stop
             if stop:
@@ -85,6 +93,8 @@ class Loop:
             if must_tell(task, done):
                 asked = prompt_text("told").replace("{question}", task.to_know)
                 messages.append(User(asked, "note"))
+            elif has_written(task, done):
+                messages.append(User(prompt_text("written"), "note"))
             delta = await self.window.delta(messages)
 
     async def _reply(self, task: Task, done: Progress, delta: list[int]) -> Reply:
@@ -138,14 +148,21 @@ class Loop:
             must_act,
             task.not_paths if done.failing else (),
             runners_up=done.failing and task.tries > 1,
-            words_first=must_tell(task, done),
+            opening=self._opening(task, done),
         )
+
+    @staticmethod
+    def _opening(task: Task, done: Progress) -> str:
+        if done.turns == 0:
+            return TALK if task.talk else ""
+        return WORDS if must_tell(task, done) or has_written(task, done) else ""
 
     async def _act(self, task: Task, done: Progress, reply: Reply) -> tuple[str, list[Message]]:
         """Run what the reply asks for: a stop reason, or the messages of the next round."""
         messages: list[Message] = []
         before = len(done.changes)
         done.before = list(done.changes)
+        done.idle_writes = 0
         self.runner.workspace.begin()
         if stop := await self._run_calls(task, done, reply, messages):
             return ("denied" if stop == "repeated" and done.denied else stop), messages
@@ -153,6 +170,8 @@ class Loop:
             self.emit(CallRejected(bad.text, bad.reason))
             names = [tool.name for tool in self.exchange.tools]
             messages.append(User(bad_call_text(bad, names), "note"))
+        if done.changes and not task.check and done.idle_writes == len(reply.calls) > 0:
+            return await self._answered(task, done, reply)  # it has nothing more to write
         done.idle = 0 if reply.calls else done.idle + 1
         if done.idle > IDLE:
             return "check_failed" if done.failing else "repeated", messages
@@ -201,7 +220,8 @@ class Loop:
             return "repeated", []
         if reply.reason == "length":
             return exceeded(task.limits, done) or "context", []
-        if reply.unplaced and not done.nudged and not done.changes:
+        for_words = task.talk or task.to_know
+        if reply.unplaced and not done.nudged and not done.changes and not for_words:
             done.nudged = True
             return "", [User(prompt_text("unplaced"), "note")]
         done.answer = "" if task.schema else reply.text

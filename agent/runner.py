@@ -105,6 +105,7 @@ class Runner:
         if denied and not done.denied:
             done.denied = result.text.removesuffix(ADVICE).strip()
         done.changes += result.changed
+        done.idle_writes += result.same
         # What find_tools finds is there to be called.
         done.found = result.ok and not result.changed and call.name != "find_tools"
         if result.changed:

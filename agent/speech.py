@@ -44,7 +44,7 @@ class Ask:
     runners_up: bool = False
     answer: str = ""  # the grammar of the whole message: a JSON value, and no calls
     begin: str = ""  # what the message begins with, said for the model
-    words_first: bool = False  # it begins with words, and not with a call
+    opening: str = ""  # the grammar of its first word, see agent.dialects.opening
 
 
 def is_looping(pieces: Sequence[Piece]) -> bool:

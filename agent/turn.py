@@ -26,6 +26,7 @@ class Task:
     check: str = ""
     failing: bool = False
     act_first: bool = False  # the first answer has to be a call
+    talk: bool = False  # nothing is to be done, as far as can be told
     to_know: str = ""  # the user's question, where words settle it and nothing is to be changed
     not_paths: tuple[str, ...] = ()  # not to be written while the check fails
     tries: int = 1  # answers to one prompt before the model sees what failed
@@ -53,6 +54,7 @@ class Progress:
     idle: int = 0  # answers in a row without a call
     results: dict[str, int] = field(default_factory=dict)
     before: list[str] = field(default_factory=list)  # changes when the last answer came
+    idle_writes: int = 0  # of the last answer: files that had that very text
     failed: set[str] = field(default_factory=set)  # signatures of answers that failed the check
     resampled: int = 0
     found: bool = False  # the last call brought something back, and changed nothing
@@ -91,6 +93,19 @@ def must_tell(task: Task, done: Progress) -> bool:
     """Whether the model has to say now what it found. Left to itself a small one goes on calling,
     and where it only must not call, it recites its prompt."""
     return task.tries > 1 and bool(task.to_know) and done.found and not done.failing
+
+
+def has_written(task: Task, done: Progress) -> bool:
+    """Whether the last answer changed files and only the model knows if that was all of the task. A
+    small one goes on writing the same."""
+    return task.tries > 1 and not task.check and len(done.changes) > len(done.before)
+
+
+def has_copied(task: Task, done: Progress, reply: Reply) -> bool:
+    """Whether the answer to a wish for a change is the file as it was, and that for the first time.
+    A small model often copies a file with its mistake."""
+    copies = done.idle_writes == len(reply.calls) > 0
+    return task.act_first and copies and not done.changes and signature(reply) not in done.failed
 
 
 def signature(reply: Reply) -> str:

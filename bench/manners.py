@@ -2,7 +2,7 @@
 files where a change is asked for.
 
 Every message is the first of a session in a folder with one module, at temperature 0. Talk passes
-if something is said and no file changes; a change passes if the file that it is about changes.
+if something is said, without code, and no file changes; a change passes if its file changes.
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ CHANGES = (
 )
 
 
+def _is_words(answer: str) -> bool:
+    return any(map(str.isalnum, answer)) and "```" not in answer
+
+
 async def run() -> None:
     engine = make_engine(8192)
     await engine.load(lambda _progress: None)
@@ -48,7 +52,7 @@ async def run() -> None:
             session = Session(engine, folder, Collector.log(), Collector())
             await session.start(sandbox="off")
             ended = await session.do(job(text, folder, turns=4, seconds=60))
-        passed = path in ended.changed if path else bool(ended.answer) and not ended.changed
+        passed = path in ended.changed if path else _is_words(ended.answer) and not ended.changed
         talked += passed and not path
         changed += passed and bool(path)
         made += wants_change(text)

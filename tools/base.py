@@ -55,7 +55,8 @@ class ToolResult:
     """What a call brought back.
 
     ``text`` is for the model; ``diff`` (unified) and ``exit_code`` are for the user interface;
-    ``changed`` lists the workspace-relative paths that were written.
+    ``changed`` lists the workspace-relative paths that were written; ``same`` says that nothing was
+    since the file has that very content.
     """
 
     text: str
@@ -63,6 +64,7 @@ class ToolResult:
     diff: str = ""
     changed: tuple[str, ...] = ()
     exit_code: int | None = None
+    same: bool = False
 
 
 @dataclass(frozen=True)

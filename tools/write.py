@@ -97,7 +97,8 @@ def _plan(path: Path, arguments: WriteArguments, context: ToolContext) -> Change
     if existed:
         if path.read_bytes() == data:
             workspace.remember(path, data)
-            return failed("no change: the file already has exactly this content")
+            text = "no change: the file already has exactly this content"
+            return ToolResult(text, ok=False, same=True)
         refusal = workspace.overwrite_refusal(path)
         if refusal:
             return failed(refusal)

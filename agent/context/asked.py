@@ -6,7 +6,10 @@ import re
 
 _ASKING = ("what", "why", "how", "which", "where", "who", "when", "is", "are", "does", "do")
 # What changes files whatever it is said of, and what may as well be said of words.
-_MENDING = "fix|repair|debug|implement|refactor|rename|reformat|bug|wrong|broken|fails?|failing"
+_MENDING = (
+    "fix|repair|debug|implement|refactor|rename|reformat|optimi[sz]e|simplify|improve|clean up|"
+    "tidy|migrate|upgrade|bug|wrong|broken|fails?|failing"
+)
 _MAKING = (
     "add|append|insert|create|write|make|build|generate|give|put|set|change|edit|update|correct|"
     "replace|remove|delete|drop|move|split|extract|merge|convert|extend|support|use|return|raise|"
@@ -20,6 +23,8 @@ _THINGS = (
 _MEND = re.compile(rf"\b(?:{_MENDING})\b", re.IGNORECASE)
 _MAKE = re.compile(rf"\b(?:{_MAKING})\b", re.IGNORECASE)
 _THING = re.compile(rf"\b(?:{_THINGS})\b|\b\w+\.[a-z]\w{{0,4}}\b|`|\w\(|\w_\w", re.IGNORECASE)
+_POINT = re.compile(r"\b(?:it|this|these|that|those|them|all|everything|here)\b", re.IGNORECASE)
+_CAN_YOU = re.compile(r"(?:can|could|do|have) (?:you|i|we)\b", re.IGNORECASE)
 _SAYING = re.compile(
     r"^(?:please |now )*(?:explain|describe|list|show|tell|say|summari[sz]e|review|find|search|run|"
     r"read|compare|count)\b",
@@ -29,7 +34,8 @@ _SAYING = re.compile(
 
 def asks_to_know(message: str) -> bool:
     """Whether a message is one question that words settle; servers may be named before it."""
-    return _opens_a_question(message) and message.rstrip().endswith("?") and message.count("?") == 1
+    is_one = message.rstrip().endswith("?") and message.count("?") == 1
+    return is_one and (_opens_a_question(message) or _asks_whether(message))
 
 
 def wants_change(message: str) -> bool:
@@ -42,6 +48,24 @@ def wants_change(message: str) -> bool:
     if _SAYING.match(message.strip()):
         return False
     return bool(_MEND.search(message) or (_MAKE.search(message) and _THING.search(message)))
+
+
+def is_talk(message: str) -> bool:
+    """Whether a message has nothing to do with files, as far as can be told: a greeting, a verse.
+
+    A question may always be about them.
+    """
+    if "?" in message or "@" in message or _SAYING.match(message.strip()):
+        return False
+    if _MEND.search(message) or _THING.search(message):
+        return False
+    return not (_MAKE.search(message) and _POINT.search(message))
+
+
+def _asks_whether(message: str) -> bool:
+    """ "Can you ...?", where it is no polite way to ask for a change."""
+    is_polite = _CAN_YOU.match(message.strip()) is not None
+    return is_polite and not _MEND.search(message) and not _MAKE.search(message)
 
 
 def _opens_a_question(message: str) -> bool:

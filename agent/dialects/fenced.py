@@ -17,9 +17,9 @@ NOTE = """\
 To create or change a file, write its path on a line of its own and then the whole new file in a \
 fenced block, nothing left out:
 
-hello.py
+example.py
 ```python
-print("hello")
+print("example")
 ```
 """
 

@@ -175,6 +175,11 @@ async def test_code_gets_its_place_when_asked(desk: Desk) -> None:
     assert ended.stop == "answer"
 
 
+async def test_code_may_be_the_answer_to_a_question(desk: Desk) -> None:
+    ended = await desk.do(["So:\n```python\nprint(1)\n```\n"], "How is 1 printed?")
+    assert (ended.turns, ended.stop) == (1, "answer")
+
+
 async def test_after_that_question_the_model_may_say_no(desk: Desk) -> None:
     """The question offers to answer in a sentence, so nothing may force a file."""
     await desk.do(["Here:\n```python\nprint(1)\n```\n", "It is only an example."])
@@ -204,3 +209,65 @@ async def test_a_small_model_that_was_told_nothing_may_go_on_calling(desk: Desk)
     lines = [desk.call("read", path="none.txt"), desk.call("list"), "Nothing is there."]
     await desk.do(lines, "What is there?", tries=8)
     assert [asked.constrained for asked in desk.engine.asked] == [False, False, True]
+
+
+@pytest.mark.parametrize(("tries", "held", "shown"), [(8, True, False), (1, False, True)])
+async def test_a_small_model_is_talked_to_without_the_files(
+    desk: Desk, tries: int, held: bool, shown: bool
+) -> None:
+    desk.put("a.py", "x = 1\n")
+    ended = await desk.do(["You're welcome."], "Thanks a lot", tries=tries)
+    assert (ended.answer, ended.turns) == ("You're welcome.", 1)
+    assert [asked.constrained for asked in desk.engine.asked] == [held]
+    assert ("x = 1" in desk.given(0)) is shown
+    assert ("No file is asked for" in desk.given(0)) is held
+
+
+async def test_what_a_talk_turns_into_is_done(desk: Desk) -> None:
+    lines = ["I look:\n" + desk.call("list"), desk.block("b.py", "y = 2\n"), "I wrote b.py."]
+    ended = await desk.do(lines, "Go on", tries=8)
+    assert (ended.changed, ended.answer) == (("b.py",), "I wrote b.py.")
+
+
+async def test_a_small_model_that_wrote_says_so_or_goes_on(desk: Desk) -> None:
+    """Left to itself it writes the same once more, and once more."""
+    desk.put("a.py", "x = 1\n")
+    lines = [desk.block("a.py", "x = 2\n"), "And:\n" + desk.block("b.py", "y = 2\n"), "Both."]
+    ended = await desk.do(lines, "Fix a.py and write b.py", tries=8)
+    assert (ended.changed, ended.answer, ended.stop) == (("a.py", "b.py"), "Both.", "answer")
+    assert [asked.constrained for asked in desk.engine.asked] == [True, True, True]
+    assert "say in one sentence what you changed" in desk.given(1)
+
+
+async def test_a_large_model_is_not_asked_what_it_wrote(desk: Desk) -> None:
+    lines = [desk.block("a.py", "x = 2\n"), "Done."]
+    await desk.do(lines, "Fix a.py", tries=1)
+    assert "say in one sentence" not in desk.given(1)
+
+
+@pytest.mark.parametrize("tries", [1, 8])
+async def test_writing_once_more_what_stands_there_is_the_end(desk: Desk, tries: int) -> None:
+    block = desk.block("a.py", "x = 2\n")
+    ended = await desk.do([block, "So:\n" + block], "Fix a.py", tries=tries)
+    assert (ended.stop, ended.changed, ended.answer) == ("answer", ("a.py",), "So:")
+
+
+async def test_a_copy_of_the_file_is_no_answer_to_a_wish(desk: Desk) -> None:
+    """It is written again, warmer; the copy is not in the log any more."""
+    desk.put("a.py", "x = 1\n")
+    copy, right = desk.block("a.py", "x = 1\n"), desk.block("a.py", "x = 2\n")
+    ended = await desk.do([copy, copy, right, "Now it is 2."], "a.py should say 2", tries=8)
+    assert (desk.read("a.py"), ended.answer) == ("x = 2\n", "Now it is 2.")
+    assert [asked.request.sampling.temperature > 0 for asked in desk.engine.asked] == [
+        False, True, True, False,
+    ]  # fmt: skip
+    words = desk.engine.words()
+    assert words.count("x = 2") == 1 and words.count("x = 1") == 1
+
+
+async def test_who_copies_and_copies_is_told_so_in_the_end(desk: Desk) -> None:
+    desk.put("a.py", "x = 1\n")
+    copy = desk.block("a.py", "x = 1\n")
+    ended = await desk.do([*[copy] * 5, "It is fine as it is."], "a.py should say 2", tries=8)
+    assert (ended.stop, ended.answer, ended.changed) == ("answer", "It is fine as it is.", ())
+    assert "no change" in desk.given(5)

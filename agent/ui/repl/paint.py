@@ -49,6 +49,10 @@ class Painter:
         """One or more blocks of Markdown."""
         made = _markdown()
         made.parsed = _parser().parse(safe(text).expandtabs(TAB))
+        for token in made.parsed:
+            for part in token.children or ():
+                if part.type == "softbreak":  # what a model writes on lines of its own stays there
+                    part.type = "hardbreak"
         return _trimmed(self._rendered(made))
 
     def code(self, text: str, language: str, skip: int = 0, indent: str = "  ") -> list[str]:

@@ -56,3 +56,10 @@ def test_without_colour_there_is_none() -> None:
     painter = Painter(40, colour=False)
     text = "# A\n\n**b** `c`"
     assert "\x1b" not in "".join([*painter.markdown(text), *painter.code("x = 1", "python")])
+
+
+@pytest.mark.parametrize("before", ["", "> ", "- "])
+def test_lines_of_their_own_stay_there(before: str) -> None:
+    text = f"{before}One\n{' ' * len(before)}Two **x**"
+    lines = bare(Painter(60).markdown(text)).splitlines()
+    assert [line.strip(" •▌") for line in lines] == ["One", "Two x"]
