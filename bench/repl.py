@@ -56,7 +56,7 @@ async def watched(self, request):
         yield chunk
 LlamaEngine.generate = watched
 """
-COUNT = "Write the digit 4 a hundred times, with a space between, and nothing else."
+COUNT = "Write the numbers from 1 to 150 with a space between, and nothing else."
 ASK = "What does the file say about the colour of the third house, and is there one that is green?"
 HOUSES = "".join(f"House {n} is {c}.\n" for n, c in enumerate(["red", "blue", "white"] * 12))
 ROUNDS = 3
@@ -89,7 +89,7 @@ def keys_ms(model: str = "") -> list[float]:
     with terminal("" if model else STREAM, *(["-m", model] if model else [])) as seen:
         seen.until("auto · ctx")
         seen.line(COUNT if model else "go on?")
-        seen.until("4 4 4" if model else "word20 ")
+        seen.until("7 8 9" if model else "word20 ")
         found, typed = [], ""
         for key in KEYS[:44] if model else KEYS:
             typed += key
