@@ -7,7 +7,7 @@ imported when it is used.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -273,6 +273,12 @@ class Chat:
         if manager is None:
             return self.setup.commands()
         return [*self.setup.commands(), *prompt_commands(manager)]
+
+    @property
+    def servers(self) -> Mapping[str, str]:
+        """MCP servers that a message can name as @server, and a word on each."""
+        manager = self.session.servers if self.session else None
+        return manager.mentionable() if manager else {}
 
     def find(self, name: str) -> Command | None:
         """The command of that name, or the only one that begins so."""

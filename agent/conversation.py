@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -94,6 +94,10 @@ class Conversation:
     @property
     def root(self) -> Path:
         return self._setup.folder
+
+    @property
+    def servers(self) -> Mapping[str, str]:
+        return self._chat.servers
 
     @property
     def commands(self) -> Sequence[CommandInfo]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.config import Folders
 from agent.errors import ConfigError, UsageError
-from agent.mcp.builtin import Tools
+from agent.mcp.builtin import BUILT_IN, Tools
 from agent.mcp.declare import CHARS_PER_TOKEN, arguments_of, shown, tokens
 from agent.mcp.find import Declare, Found, find_tool
 from agent.mcp.names import tool_names
@@ -90,6 +90,11 @@ class Manager:
     def names(self) -> list[str]:
         """The servers that may start."""
         return list(self._servers)
+
+    def mentionable(self) -> dict[str, str]:
+        """What a message can name, ours first, and a word on each."""
+        ours = {name: BUILT_IN.get(name, "") for name in self.ours}
+        return ours | dict.fromkeys(self._servers, "MCP server")
 
     def knows(self, name: str) -> bool:
         """Whether there is a server of that name, ours included."""

@@ -239,6 +239,15 @@ def test_a_file_behind_an_at_sign_is_completed_and_attached(terminal: Open) -> N
         assert f"❯ @{name} ?" in seen.text
 
 
+def test_a_server_behind_an_at_sign_is_completed(terminal: Open) -> None:
+    seen = terminal('LINES = ["ok"]')
+    seen.until("· auto")
+    seen.send("@cod")
+    seen.until("search of the project's code")
+    seen.send("\t")
+    seen.until("❯ @code-search")
+
+
 def test_commands_of_the_user_run_in_the_terminal_and_one_is_shown_to_the_model(
     terminal: Open,
 ) -> None:

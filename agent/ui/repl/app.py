@@ -57,7 +57,7 @@ class Repl:
         self.pastes = Pastes()
         self.asking = Asking(time.monotonic)
         self.history = HistoryFile(settings.history)
-        self.completer = ReplCompleter(lambda: host.commands, host.files)
+        self.completer = ReplCompleter(lambda: host.commands, lambda: host.servers, host.files)
         self.draft = Buffer(
             completer=ThreadedCompleter(self.completer),
             complete_while_typing=True,

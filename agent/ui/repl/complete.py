@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
@@ -17,12 +17,17 @@ _AT = re.compile(r'(?:^|(?<=[\s(]))@("?)([^\s"@]*)$')
 
 
 class ReplCompleter(Completer):
-    """`commands` is asked each time; `files` once, on a thread, when the first @ is typed."""
+    """`commands` and `servers` are asked each time; `files` once, on a thread, when the first @ is
+    typed."""
 
     def __init__(
-        self, commands: Callable[[], Sequence[CommandInfo]], files: Callable[[], Sequence[str]]
+        self,
+        commands: Callable[[], Sequence[CommandInfo]],
+        servers: Callable[[], Mapping[str, str]],
+        files: Callable[[], Sequence[str]],
     ) -> None:
         self._commands = commands
+        self._servers = servers
         self._files = files
         self._index: PathIndex | None = None
         self._lock = threading.Lock()
@@ -41,6 +46,8 @@ class ReplCompleter(Completer):
         if before.startswith("/") and not any(c.isspace() for c in before):
             yield from self._command_completions(before[1:])
         elif found := _AT.search(before):
+            if not found[1]:
+                yield from self._server_completions(found[2])
             yield from self._path_completions(found[2], len(found[0]))
 
     def _command_completions(self, typed: str) -> Iterable[Completion]:
@@ -52,6 +59,13 @@ class ReplCompleter(Completer):
                     start_position=-len(typed) - 1,
                     display=f"/{command.name} {command.argument}".rstrip(),
                     display_meta=safe_line(command.help),
+                )
+
+    def _server_completions(self, typed: str) -> Iterable[Completion]:
+        for name, meaning in self._servers().items():
+            if name.startswith(typed):
+                yield Completion(
+                    f"@{name}", start_position=-len(typed) - 1, display_meta=safe_line(meaning)
                 )
 
     def _path_completions(self, typed: str, length: int) -> Iterable[Completion]:

@@ -6,7 +6,7 @@ of the user interface; everything that comes of them arrives as a :data:`News` a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,6 +166,10 @@ class Host(Protocol):
     @property
     def commands(self) -> Sequence[CommandInfo]:
         """All slash commands, those of the user included."""
+
+    @property
+    def servers(self) -> Mapping[str, str]:
+        """What a message can name as @server besides paths, and a word on each."""
 
     def start(self, screen: Screen) -> None:
         """Begin to load; messages that are submitted before it is done wait for it."""
