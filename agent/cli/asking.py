@@ -6,6 +6,7 @@ import click
 
 from agent.approval import Answer, Kind, Question
 from agent.ui.escape import safe, safe_line
+from agent.ui.repl import host
 
 MOST_DIFF_LINES = 200
 CHOICES: dict[str, Kind] = {"y": "once", "s": "session", "a": "always", "n": "no"}
@@ -29,6 +30,26 @@ def ask_on_terminal(question: Question) -> Answer:
     except click.Abort:
         return Answer("no")
     return Answer(CHOICES[letter])
+
+
+def choose_on_terminal(question: host.Question) -> host.Decision:
+    """Show the choices on stderr and wait for one; the end of input is the last of them."""
+    click.echo(safe(question.title), err=True)
+    if question.command:
+        click.echo(f"  {safe_line(question.command)}", err=True)
+    for name, text in question.details:
+        click.echo(f"  {safe_line(name)}: {safe_line(text)}", err=True)
+    for choice in question.choices:
+        click.echo(f"[{choice.key}] {safe_line(choice.label)}", err=True)
+    no = question.choices[-1]
+    keys = {choice.key: choice for choice in question.choices}
+    try:
+        key = click.prompt("Which?", type=click.Choice(list(keys)), default=no.key, err=True,
+                           show_choices=False)  # fmt: skip
+        given = click.prompt("Answer", err=True) if keys[key].needs_reason else ""
+    except click.Abort:
+        return host.Decision(no.key)
+    return host.Decision(key, given)
 
 
 def question_text(question: Question) -> str:

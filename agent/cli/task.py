@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from agent.app import Consumer, Job, Session, open_workspace
 from agent.approval import Answer, Ask, Question
-from agent.cli.asking import ask_on_terminal
+from agent.cli.asking import ask_on_terminal, choose_on_terminal
 from agent.cli.build import Built, build, find_model
 from agent.cli.permissions import Rights, find_rights
 from agent.config import Folders, Limits
@@ -22,6 +22,7 @@ from agent.errors import ExitCode, IngleError, UsageError
 from agent.events import Event, Notice, TurnEnded
 from agent.hooks import read_hooks
 from agent.loading import name_of
+from agent.mcp.session import Elicit
 from agent.messages import Usage
 from agent.models.catalogue import load_catalogue
 from agent.models.plan import Wish
@@ -33,6 +34,7 @@ from agent.ui.github import Report, is_wanted
 from agent.ui.guard import Guard, guard_streams
 from agent.ui.headless import JsonPrinter, StreamJsonPrinter
 from agent.ui.oneshot import OneshotPrinter
+from agent.ui.repl import host
 from tools.code.places import store_file
 
 
@@ -165,6 +167,7 @@ def _run(options: Options, consumer: Consumer, report: Report | None) -> int:
         policy=rights.policy, grants=rights.grants, folders=folders,
         profile="small" if built.tries > 1 else "full",
         hooks=read_hooks(rights.loaded.settings.hooks.model_dump()),
+        elicit=_elicitor(consumer),
     )  # fmt: skip
     try:
         ended = asyncio.run(_session(session, job))
@@ -298,14 +301,38 @@ def _consumer(output: str) -> OneshotPrinter | JsonPrinter | StreamJsonPrinter:
     return StreamJsonPrinter() if output == "stream-json" else OneshotPrinter()
 
 
+def _person(consumer: Consumer) -> OneshotPrinter | None:
+    """The printer before which a person sits; None when nobody is there."""
+    there = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    return consumer if isinstance(consumer, OneshotPrinter) and there else None
+
+
 def _asker(consumer: Consumer) -> Ask | None:
     """Asks a person about a command; None when nobody is there."""
-    there = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
-    if not isinstance(consumer, OneshotPrinter) or not there:
+    printer = _person(consumer)
+    if printer is None:
         return None
 
     async def ask(question: Question) -> Answer:
-        consumer.pause()
+        printer.pause()
         return await asyncio.to_thread(ask_on_terminal, question)
 
     return ask
+
+
+def _elicitor(consumer: Consumer) -> Elicit | None:
+    """Lets a person answer what an MCP server wants to know; None when nobody is there."""
+    printer = _person(consumer)
+    if printer is None:
+        return None
+
+    async def choose(question: host.Question) -> host.Decision:
+        printer.pause()
+        return await asyncio.to_thread(choose_on_terminal, question)
+
+    async def elicit(server: str, message: str, schema: dict[str, Any]) -> dict[str, Any] | None:
+        from agent.elicitation import fill_in
+
+        return await fill_in(server, message, schema, choose)
+
+    return elicit
