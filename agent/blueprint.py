@@ -17,6 +17,7 @@ from agent.context.blueprint import (
     MOST_TOKENS,
     PlannedFile,
     complete,
+    imported,
     listing,
     read_plan,
 )
@@ -36,6 +37,8 @@ OUTLINE_SHARE = 6  # of the window
 TASK_SHARE = 4  # a quarter of the window at most is the user's own text
 SPARE = 16  # tokens that stay free behind an answer
 CHARS_PER_TOKEN = 3
+ALONE = "It imports none of the other files: they are written later, with the help of this one."
+USING = "Of the other files import only what is written already, by the paths that are given."
 
 
 class Blueprint:
@@ -113,9 +116,9 @@ class Blueprint:
     ) -> str:
         """Write one file: why it stopped, or ''."""
         mark = self.exchange.mark()
-        made: list[ToolCall] = []
+        made = [_call(file)] if file.content else []
         trouble = ""
-        for attempt in range(ATTEMPTS):
+        for attempt in range(0 if file.content else ATTEMPTS):
             delta = self._delta(file, files, written)
             if not fits(Budget(self.window.n_ctx, self.window.room(delta) - SPARE)):
                 return "context"
@@ -125,7 +128,7 @@ class Blueprint:
             if reply.reason == "interrupted":
                 return "interrupted"
             made = [call for call in reply.calls if _writes(call, file)]
-            trouble = _trouble(made, file)
+            trouble = _trouble(made, file, _later(files, written))
             if not trouble or attempt == ATTEMPTS - 1 or exceeded(task.limits, done):
                 break
             self.emit(Notice(f"{file.path} once more: {trouble}"))
@@ -134,7 +137,7 @@ class Blueprint:
             output = await self.runner.call(call, done, 1)
             trouble = "" if file.path in done.changes else output.text
         if file.path in done.changes:
-            written.append(file.path)
+            written += [] if file.content else [file.path]
         else:
             self.emit(Notice(f"{file.path} was not written: {trouble}"))
         return "denied" if done.denied else ""
@@ -160,6 +163,7 @@ class Blueprint:
             parts.append(f"Written already, with line numbers:\n{known}")
         defines = f" It defines: {'; '.join(file.defines)}." if file.defines else ""
         text = prompt_text("file").replace("{path}", file.path)
+        text = text.replace("{imports}", USING if written else ALONE)
         parts.append(text.replace("{purpose}", file.purpose).replace("{defines}", defines))
         return "\n\n".join(parts)
 
@@ -179,19 +183,34 @@ class Blueprint:
         return Ask(most, sampling, must_act=bool(begin), not_paths=("",), begin=begin)
 
 
+def _later(files: Sequence[PlannedFile], written: Sequence[str]) -> list[str]:
+    """What the model has still to write."""
+    return [file.path for file in files if file.path not in written and not file.content]
+
+
+def _call(file: PlannedFile) -> ToolCall:
+    """The file whose text is known."""
+    arguments = {"path": file.path, "content": file.content}
+    return ToolCall(f"plan.{file.path}", "write", arguments, "plan")
+
+
 def _writes(call: ToolCall, file: PlannedFile) -> bool:
     path = str(call.arguments.get("path", ""))
     return call.name == "write" and str(PurePosixPath(path)) == file.path
 
 
-def _trouble(made: Sequence[ToolCall], file: PlannedFile) -> str:
+def _trouble(made: Sequence[ToolCall], file: PlannedFile, unwritten: Sequence[str]) -> str:
     """Why what was said is not the file, as far as can be seen without running it."""
     if not made:
         return "no file was written"
     content = str(made[0].arguments.get("content", ""))
     if file.path.endswith(".py"):
         try:
-            ast.parse(content)
+            tree = ast.parse(content)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             return f"it is no valid Python ({error})"
+        # Two modules that import each other mostly leave the work to each other.
+        early = imported(tree, file.path) & {path for path in unwritten if path != file.path}
+        if early:
+            return f"it imports {min(early)}, which is written later"
     return ""

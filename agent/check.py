@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from agent.errors import PermissionDenied
 from agent.events import Place
 from agent.places import places
+from agent.trace import traced
 from tools.base import ToolContext
 from tools.sandbox.base import SandboxUnavailable
 from tools.shell import run_command
@@ -51,19 +52,24 @@ async def run_check(
     """
     context = replace(context, output=context.output.with_limit(READ_CHARS))
     try:
-        outcome = await run_command(command, context, timeout_s)
+        told = traced(command)
+        outcome = await run_command(told.text, context, timeout_s)
     except SandboxUnavailable as error:
         raise PermissionDenied(f"the check was not run: {error}") from error
     except OSError as error:
         return CheckResult(command, False, None, f"it cannot be started: {error.strerror}", 0.0)
     passed = outcome.exit_code == 0
-    failure = "" if passed else core(outcome.text, most_chars)
+    output, last = told.split(outcome.text)
+    failure = "" if passed else core(output, most_chars)
+    if len(last) > 1 and not failed_tests(output):
+        steps = "\n".join(f"+ {step}" for step in last)
+        failure = f"{failure}\nexit code {outcome.exit_code}; it ended with:\n{steps}".lstrip()
     if outcome.timed_out:
         failure = f"timed out after {timeout_s:g} s\n{failure}".rstrip()
     if outcome.stopped:
         failure = f"stopped: {outcome.stopped}\n{failure}".rstrip()
-    count = 0 if passed else count_failures(outcome.text)
-    found = () if passed else places(outcome.text, context.workspace.root)
+    count = 0 if passed else count_failures(output)
+    found = () if passed else places(output, context.workspace.root)
     return CheckResult(command, passed, outcome.exit_code, failure, outcome.seconds, count, found)
 
 

@@ -117,9 +117,10 @@ def files_in(failure: str, files: Sequence[str]) -> list[str]:
     """The files that a failure names, the last one first: there the error is."""
     at = {}
     for file in files:
-        module = re.escape(file.removesuffix(".py").replace("/", "."))
+        # `python -m package` runs its __main__.
+        module = re.escape(file.removesuffix(".py").removesuffix("/__main__").replace("/", "."))
         # A module's bare name may be a word like any other.
-        imported = rf"(?:from |import |module ['\"]|named ['\"]){module}(?!\w)"
+        imported = rf"(?:from |import |-m |module ['\"]|named ['\"]){module}(?!\w)"
         pattern = rf"{imported}|(?<![\w.-]){re.escape(file)}"
         places = [match.start() for match in re.finditer(pattern, failure)]
         if places:

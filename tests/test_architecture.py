@@ -30,6 +30,7 @@ LEVELS: list[set[str]] = [
         "agent.dispatch",
         "agent.check",
         "agent.places",
+        "agent.trace",
         "agent.search",
         "agent.speech",
         "agent.exchange",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -42,6 +43,10 @@ USUAL = {
     ".gitignore": "what git leaves out",
     "CHANGELOG.md": "what changed from version to version",
 }
+# Of code that is run: what a model forgets where it plans functions only.
+MAIN = "The command line that `python -m NAME` runs: main() reads the arguments, and is called."
+MODULE_MAIN = "`python -m NAME` runs it: it ends with if __name__ == '__main__': main()."
+_RUNS = re.compile(r"\bpython[\d.]* -m ([A-Za-z_]\w*)")
 _USUAL = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, USUAL))})(?![\w/-])")
 
 
@@ -114,7 +119,8 @@ def complete(files: Sequence[PlannedFile], task: str = "") -> list[PlannedFile]:
     """The plan with what a folder of modules needs, in an order in which it can be written.
 
     A module that has the name of a package could not be imported beside it: it moves into it. What
-    the task names of the files that projects have, and the plan forgot, is added.
+    the task names of the files that projects have, and the plan forgot, is added; and what it runs
+    as ``python -m NAME`` can be run.
     """
     if files:
         names = {PurePosixPath(file.path).name.lower() for file in files}
@@ -122,7 +128,9 @@ def complete(files: Sequence[PlannedFile], task: str = "") -> list[PlannedFile]:
         files = [*files, *(PlannedFile(w, USUAL[w]) for w in wanted if w.lower() not in names)]
     packages = {str(PurePosixPath(f.path).parent) for f in files if f.path.endswith(".py")}
     files = [_inside(file, packages, {f.path for f in files}) for file in files]
+    files = _runnable(files, dict.fromkeys(_RUNS.findall(task)))
     paths = {file.path for file in files}
+    files = [_bare(file) for file in files]
     added = []
     for file in files:
         package = PurePosixPath(file.path).parent
@@ -133,6 +141,20 @@ def complete(files: Sequence[PlannedFile], task: str = "") -> list[PlannedFile]:
             purpose, text = f"Makes {package} a package.", f'"""The package {package}."""\n'
             added.append(PlannedFile(marker, purpose, (), text))
     return sorted([*added, *files], key=_stage)
+
+
+def _runnable(files: Sequence[PlannedFile], names: Iterable[str]) -> list[PlannedFile]:
+    """The plan in which ``python -m`` runs each of these modules, as far as they are its own."""
+    known = {file.path: file for file in files}
+    for name in names:
+        main = f"{name}/__main__.py"
+        if any(path.startswith(f"{name}/") for path in known):
+            known.setdefault(main, PlannedFile(main, MAIN.replace("NAME", name), ("main()",)))
+        elif alone := known.get(f"{name}.py"):
+            purpose = f"{alone.purpose} {MODULE_MAIN.replace('NAME', name)}".strip()
+            defines = tuple(dict.fromkeys([*alone.defines, "main()"]))
+            known[alone.path] = replace(alone, purpose=purpose, defines=defines)
+    return list(known.values())
 
 
 def _inside(file: PlannedFile, packages: set[str], paths: set[str]) -> PlannedFile:
@@ -153,10 +175,39 @@ def listing(files: Sequence[PlannedFile]) -> str:
     return "\n".join(lines)
 
 
+def _bare(file: PlannedFile) -> PlannedFile:
+    """A package of tests needs no code to be one."""
+    if PurePosixPath(file.path).name == "__init__.py" and _is_test(file):
+        return replace(file, content=file.content or '"""Tests."""\n')
+    return file
+
+
 def _stage(file: PlannedFile) -> int:
-    """Code, then its tests, then what is written about it; equal ones stay in their order."""
+    """Code, what gathers it, its tests, what is written about it; equal ones stay in order."""
     name = PurePosixPath(file.path).name.lower()
     if name.endswith((".md", ".rst", ".txt")):
-        return 2
-    is_test = "test" in PurePosixPath(file.path).parts[0].lower() or name.startswith("test_")
-    return 1 if is_test else 0
+        return 4
+    if _is_test(file):
+        return 3
+    if file.content:
+        return 0
+    return {"__init__.py": 1, "__main__.py": 2}.get(name, 0)
+
+
+def _is_test(file: PlannedFile) -> bool:
+    path = PurePosixPath(file.path)
+    return "test" in path.parts[0].lower() or path.name.lower().startswith("test_")
+
+
+def imported(tree: ast.Module, path: str) -> set[str]:
+    """The paths that a Python file imports if its project has them; `path` is its own."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = PurePosixPath(path).parts[: -node.level] if node.level else ()
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            names.add(module)
+            names.update(f"{module}.{alias.name}" for alias in node.names)
+    return {f"{name.replace('.', '/')}.py" for name in names if name}

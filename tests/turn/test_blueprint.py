@@ -48,8 +48,6 @@ TEST = f"from app.m{LAST:02} import work_{LAST}\n\nassert work_{LAST}(0) == {LAS
 
 
 def content(path: str) -> str:
-    if path.endswith("__init__.py"):
-        return "# a package\n"
     return TEST if path == "test_app.py" else module(int(path[5:7]))
 
 
@@ -177,11 +175,12 @@ async def test_without_a_plan_the_work_goes_on_as_usual(desk: Desk, said: str) -
 
 
 @pytest.mark.parametrize(
-    ("limits", "stop"), [({"turns": 3}, "turns"), ({"tool_calls": 2}, "tool_calls")]
+    ("limits", "stop", "written"),
+    [({"turns": 3}, "turns", 3), ({"tool_calls": 2}, "tool_calls", 2)],  # one is known beforehand
 )
-async def test_limits_hold(desk: Desk, limits: dict[str, Any], stop: str) -> None:
+async def test_limits_hold(desk: Desk, limits: dict[str, Any], stop: str, written: int) -> None:
     ended = await desk.do([plan(PATHS[:9]), *[writer()] * 9], TASK, **limits)
-    assert ended.stop == stop and len(ended.changed) == 2
+    assert ended.stop == stop and len(ended.changed) == written
     # What was written is not in the window: the next task is shown it again.
     assert desk.session is not None
     assert not any(desk.session.workspace.is_shown(desk.root / name) for name in desk.names())
@@ -222,3 +221,21 @@ async def test_another_task_goes_on_behind_it(desk: Desk) -> None:
     assert (await desk.session.do(job)).answer == "fine"
     assert "x = 1" in desk.given(-1)
     assert_sound(desk, 8192)
+
+
+async def test_a_file_that_leaves_its_work_to_a_later_one_is_written_once_more(desk: Desk) -> None:
+    lines = [
+        plan(["pkg/a.py", "pkg/b.py"]),
+        desk.block("pkg/a.py", "from pkg.b import work\n"),
+        desk.block("pkg/a.py", "def add(a, b):\n    return a + b\n"),
+        desk.block("pkg/b.py", "from pkg.a import add\n"),
+    ]
+    ended = await desk.do(lines, TASK)
+    assert ended.stop == "answer" and desk.read("pkg/a.py").startswith("def add")
+    assert "pkg/a.py once more: it imports pkg/b.py, which is written later" in notices(desk)
+    assert "import only what is written already" in desk.given(3)
+
+
+async def test_the_first_file_is_told_that_there_is_no_other(desk: Desk) -> None:
+    await desk.do([plan(["a.py"]), desk.block("a.py", "x = 1\n")], TASK)
+    assert "It imports none of the other files" in desk.given(1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+import pytest
+
 from agent.events import Notice
 from agent.repair import files_in, next_file
 from tests.turn.conftest import Desk
@@ -30,6 +32,12 @@ async def test_the_file_that_the_check_names_is_written_again(desk: Desk) -> Non
     assert "return a + b" in desk.read("adder.py")
     said = [e.text for e in desk.shown(Notice) if "mending" in e.text]
     assert said == ["the check fails: mending main.py", "the check fails: mending adder.py"]
+
+
+@pytest.mark.parametrize("file", ["tool.py", "tool/__main__.py"])
+def test_a_module_that_is_run_is_named(file: str) -> None:
+    assert files_in("it ended with:\n+ python3 -m tool in.txt", [file, "other.py"]) == [file]
+    assert files_in("it ended with:\n+ python3 -m tools in.txt", [file, "other.py"]) == []
 
 
 def test_the_last_named_file_comes_first_and_code_before_its_tests() -> None:

@@ -12,8 +12,10 @@ from agent.check import MOST_CHARS, core, run_check
 from agent.errors import PermissionDenied
 from tools.base import ToolContext
 from tools.output import OutputStore
+from tools.sandbox.base import Sandbox
 from tools.sandbox.missing import Missing
 from tools.sandbox.off import Off
+from tools.sandbox.probe import find_sandbox
 from tools.workspace import Workspace
 
 RUNNERS = {
@@ -179,22 +181,23 @@ def test_the_result_keeps_to_its_limit(tmp_path: Path, runner: list[str], most: 
     assert text.endswith("more failures)")
 
 
-def tools(folder: Path) -> ToolContext:
-    return ToolContext(Workspace(folder), Off(), OutputStore(None))
+def tools(folder: Path, sandbox: Sandbox | None = None) -> ToolContext:
+    return ToolContext(Workspace(folder), sandbox or Off(), OutputStore(None))
 
 
 async def test_a_check_passes_by_its_exit_code(tmp_path: Path) -> None:
     good = await run_check("echo FAILED; exit 0", tools(tmp_path), 60)
     assert (good.passed, good.exit_code, good.failure) == (True, 0, "")
     bad = await run_check("echo all good; exit 3", tools(tmp_path), 60)
-    assert (bad.passed, bad.exit_code, bad.failure) == (False, 3, "all good")
+    said = "all good\nexit code 3; it ended with:\n+ echo all good\n+ exit 3"
+    assert (bad.passed, bad.exit_code, bad.failure) == (False, 3, said)
     assert (await run_check("no-such-command-here", tools(tmp_path), 60)).exit_code == 127
 
 
 async def test_a_check_that_takes_too_long_fails(tmp_path: Path) -> None:
     result = await run_check("echo begun; sleep 600", tools(tmp_path), 0.3)
     assert (result.passed, result.exit_code) == (False, None)
-    assert result.failure == "timed out after 0.3 s\nbegun"
+    assert result.failure.startswith("timed out after 0.3 s\nbegun")
 
 
 async def test_the_first_failure_of_a_long_report_is_found(tmp_path: Path) -> None:
@@ -217,3 +220,56 @@ async def test_a_command_that_cannot_be_started_fails(tmp_path: Path) -> None:
     result = await run_check("x" * 3_000_000, tools(tmp_path), 60)
     assert not result.passed
     assert "cannot be started" in result.failure
+
+
+ENDED = "it ended with:\n"
+
+
+@pytest.mark.parametrize("sandbox", ["off", "workspace"])
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("true && grep -q b < /dev/null", f"exit code 1; {ENDED}+ true\n+ grep -q b"),
+        ("cd . && for i in 1 2; do test $i = 1; done", "+ test 2 = 1"),
+        ("set -e; echo a; false; echo b", f"a\nexit code 1; {ENDED}+ set -e\n+ echo a\n+ false"),
+        ("x=$(echo hidden | tr h H); test $x = 1", "+ x=Hidden\n+ test Hidden = 1"),
+        ("echo a; exit 4", f"exit code 4; {ENDED}+ echo a\n+ exit 4"),
+        ("true && echo a | grep -q b", "\n+ grep -q b"),  # both at once, in any order
+        ("echo a; (echo b; exit 4)", "exit code 4"),
+    ],
+)
+async def test_the_step_that_failed_is_named(
+    tmp_path: Path, command: str, told: str, sandbox: str
+) -> None:
+    held = find_sandbox() if sandbox == "workspace" else Off()
+    result = await run_check(command, tools(tmp_path, held), 60)
+    assert not result.passed and told in result.failure
+    assert "trace" not in result.failure and "__code" not in result.failure
+
+
+@pytest.mark.parametrize(
+    ("command", "failure"),
+    [
+        ("false", ""),
+        ("sh -c 'echo no; exit 1'", "no"),
+        ("trap 'echo mine' EXIT; false", "mine"),
+        ("if", "syntax error"),
+        ("cat <<E\nx\nE\nfalse", f"x\nexit code 1; {ENDED}+ cat\n+ false"),
+        ("echo one >&2; echo two; false # three", "one\ntwo\n"),
+    ],
+)
+async def test_nothing_else_of_a_check_changes(tmp_path: Path, command: str, failure: str) -> None:
+    result = await run_check(command, tools(tmp_path), 60)
+    plain = subprocess.run(  # noqa: ASYNC221
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert result.exit_code == plain.returncode
+    assert failure in result.failure and "trace" not in result.failure
+
+
+async def test_nothing_is_left_of_a_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "t"))
+    for command in ("true; true", "true; false"):
+        await run_check(command, tools(tmp_path), 60)
+    assert list((tmp_path / "t").iterdir()) == []

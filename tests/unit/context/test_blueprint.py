@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from typing import Any
 
@@ -11,6 +12,7 @@ from agent.context.blueprint import (
     MOST_FILES,
     PlannedFile,
     complete,
+    imported,
     is_whole_project,
     listing,
     read_plan,
@@ -127,8 +129,8 @@ def test_packages_get_what_python_needs() -> None:
         "pkg/up/__init__.py",
         "pkg/up/a.py",
         "pkg/b.py",
-        "pkg/__init__.py",
         "m.py",
+        "pkg/__init__.py",
     ]
     assert complete(read_plan(plan("src/main.rs", "web/x.ts"))) == read_plan(
         plan("src/main.rs", "web/x.ts")
@@ -148,3 +150,46 @@ def test_code_is_written_before_its_tests_and_these_before_what_is_said_about_th
 def test_the_listing_has_all_that_others_may_count_on() -> None:
     files = [PlannedFile("a.py", "Adds.", ("add(a, b)", "Sum")), PlannedFile("b.md", "Says it.")]
     assert listing(files) == "- a.py: Adds. Defines: add(a, b); Sum\n- b.md: Says it."
+
+
+def test_what_is_run_as_a_module_can_be_run() -> None:
+    task = "a command line python -m pkg FILE; python3 -m alone too; tests: python -m unittest"
+    alone = {"path": "alone.py", "purpose": "Adds.", "defines": ["add(a, b)"]}
+    files = {file.path: file for file in complete(read_plan(plan("pkg/core.py", alone)), task)}
+    assert list(files) == ["pkg/__init__.py", "pkg/core.py", "alone.py", "pkg/__main__.py"]
+    assert "`python -m pkg` runs" in files["pkg/__main__.py"].purpose
+    assert files["alone.py"].purpose.startswith("Adds. `python -m alone` runs it")
+    assert files["alone.py"].defines == ("add(a, b)", "main()")
+
+
+def test_a_planned_main_stays_as_it_was_planned() -> None:
+    main = {"path": "pkg/__main__.py", "purpose": "Mine.", "defines": []}
+    files = complete(read_plan(plan("pkg/a.py", main)), "run it with python -m pkg")
+    assert [file.purpose for file in files if file.path == "pkg/__main__.py"] == ["Mine."]
+
+
+def test_what_gathers_comes_behind_what_it_gathers() -> None:
+    listed = ["pkg/__init__.py", "pkg/__main__.py", "tests/__init__.py", "tests/test_a.py"]
+    files = complete(read_plan(plan(*listed, "pkg/a.py")))
+    assert [file.path for file in files] == [
+        "pkg/a.py", "pkg/__init__.py", "pkg/__main__.py", "tests/__init__.py", "tests/test_a.py",
+    ]  # fmt: skip
+    assert {file.path for file in files if file.content} == {"tests/__init__.py"}
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "expected"),
+    [
+        ("import a.b, c", "x.py", {"a/b.py", "c.py"}),
+        ("from pkg.b import f", "pkg/a.py", {"pkg/b.py", "pkg/b/f.py"}),
+        ("from pkg import b", "x.py", {"pkg.py", "pkg/b.py"}),
+        ("from .b import f", "pkg/a.py", {"pkg/b.py", "pkg/b/f.py"}),
+        ("from . import b", "pkg/a.py", {"pkg.py", "pkg/b.py"}),
+        ("from ..c import f", "pkg/sub/a.py", {"pkg/c.py", "pkg/c/f.py"}),
+        ("def f():\n    import late", "a.py", {"late.py"}),
+        ("from ..... import x", "a.py", {"/x.py"}),
+        ("x = 1", "a.py", set()),
+    ],
+)
+def test_what_a_file_imports(text: str, path: str, expected: set[str]) -> None:
+    assert imported(ast.parse(text), path) == expected
