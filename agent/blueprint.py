@@ -18,6 +18,7 @@ from agent.context.blueprint import (
     PlannedFile,
     complete,
     imported,
+    is_test,
     listing,
     read_plan,
 )
@@ -35,9 +36,12 @@ from agent.window import Window
 ATTEMPTS = 3  # at a file that cannot be parsed
 OUTLINE_SHARE = 6  # of the window
 TASK_SHARE = 4  # a quarter of the window at most is the user's own text
+FILE_SHARE = 8
+LEAST_FILE = 1_024  # tokens
 SPARE = 16  # tokens that stay free behind an answer
 CHARS_PER_TOKEN = 3
 ALONE = "It imports none of the other files: they are written later, with the help of this one."
+TESTS = "A handful of short tests, with values of which you can be certain."
 USING = "Of the other files import only what is written already, by the paths that are given."
 
 
@@ -163,7 +167,8 @@ class Blueprint:
             parts.append(f"Written already, with line numbers:\n{known}")
         defines = f" It defines: {'; '.join(file.defines)}." if file.defines else ""
         text = prompt_text("file").replace("{path}", file.path)
-        text = text.replace("{imports}", USING if written else ALONE)
+        using = f"{TESTS} {USING}" if is_test(file) else USING if written else ALONE
+        text = text.replace("{imports}", using)
         parts.append(text.replace("{purpose}", file.purpose).replace("{defines}", defines))
         return "\n\n".join(parts)
 
@@ -177,6 +182,8 @@ class Blueprint:
         # A large model may think first; a small one only gets lost on the way.
         begin = fence_opening(file.path) if task.tries > 1 else ""
         most = self.window.room(delta) - SPARE - self.count(begin)
+        if task.tries > 1:  # a small model may go on with a list until the window is full
+            most = min(most, max(LEAST_FILE, self.window.n_ctx // FILE_SHARE))
         if task.limits.tokens:
             most = min(most, max(1, task.limits.tokens - done.usage.generated))
         # With '' as the path that must not follow, the message ends behind its one file.

@@ -177,7 +177,7 @@ def listing(files: Sequence[PlannedFile]) -> str:
 
 def _bare(file: PlannedFile) -> PlannedFile:
     """A package of tests needs no code to be one."""
-    if PurePosixPath(file.path).name == "__init__.py" and _is_test(file):
+    if PurePosixPath(file.path).name == "__init__.py" and is_test(file):
         return replace(file, content=file.content or '"""Tests."""\n')
     return file
 
@@ -187,14 +187,15 @@ def _stage(file: PlannedFile) -> int:
     name = PurePosixPath(file.path).name.lower()
     if name.endswith((".md", ".rst", ".txt")):
         return 4
-    if _is_test(file):
+    if is_test(file):
         return 3
     if file.content:
         return 0
     return {"__init__.py": 1, "__main__.py": 2}.get(name, 0)
 
 
-def _is_test(file: PlannedFile) -> bool:
+def is_test(file: PlannedFile) -> bool:
+    """Whether a file has tests, or belongs to them."""
     path = PurePosixPath(file.path)
     return "test" in path.parts[0].lower() or path.name.lower().startswith("test_")
 

@@ -239,3 +239,22 @@ async def test_a_file_that_leaves_its_work_to_a_later_one_is_written_once_more(d
 async def test_the_first_file_is_told_that_there_is_no_other(desk: Desk) -> None:
     await desk.do([plan(["a.py"]), desk.block("a.py", "x = 1\n")], TASK)
     assert "It imports none of the other files" in desk.given(1)
+
+
+async def test_a_file_without_an_end_is_cut_off_and_written_once_more(desk: Desk) -> None:
+    """A small model may go on with a list until the window is full."""
+    endless = "".join(f"X{n} = {n}\n" for n in range(3000))
+    lines = [plan(["a.py"]), endless, "x = 1\n```\n"]
+    ended = await desk.do(lines, TASK, tries=8, n_ctx=16_384)
+    assert (ended.stop, desk.read("a.py")) == ("answer", "x = 1\n")
+    assert [asked.request.max_tokens for asked in desk.engine.asked[1:3]] == [2048, 2048]
+
+
+async def test_tests_are_to_be_few(desk: Desk) -> None:
+    await desk.do([plan(["a.py", "test_a.py"]), *[writer_of("x = 1\n")] * 2], TASK)
+    said = "A handful of short tests"
+    assert said not in desk.given(1) and said in desk.given(2)
+
+
+def writer_of(text: str) -> Callable[[str], str]:
+    return lambda prompt: f"{asked_for(prompt)}\n```python\n{text}```\n"
