@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -29,7 +30,7 @@ from agent.events import Event, Notice
 from agent.exchange import Exchange
 from agent.messages import ToolCall, User
 from agent.runner import Runner
-from agent.speech import Ask
+from agent.speech import Ask, Reply
 from agent.turn import Progress, Task, exceeded, no_calls_left
 from agent.window import Window
 
@@ -132,6 +133,9 @@ class Blueprint:
             if reply.reason == "interrupted":
                 return "interrupted"
             made = [call for call in reply.calls if _writes(call, file)]
+            if not made and is_test(file) and (text := _whole_tests(reply, file)):
+                self.emit(Notice(f"{file.path} had no end: what is whole of it stays"))
+                made = [_call(replace(file, content=text))]
             trouble = _trouble(made, file, _later(files, written))
             if not trouble or attempt == ATTEMPTS - 1 or exceeded(task.limits, done):
                 break
@@ -199,6 +203,21 @@ def _call(file: PlannedFile) -> ToolCall:
     """The file whose text is known."""
     arguments = {"path": file.path, "content": file.content}
     return ToolCall(f"plan.{file.path}", "write", arguments, "plan")
+
+
+def _whole_tests(reply: Reply, file: PlannedFile) -> str:
+    """The tests that are whole in a Python file that was cut off; '' if there is none."""
+    if reply.reason not in ("length", "looping") or not file.path.endswith(".py"):
+        return ""
+    said = "".join(piece.text for piece in reply.pieces)
+    lines = said.partition(fence_opening(file.path))[2].splitlines(keepends=True)
+    while lines:
+        del lines[-1]  # it may be cut off too
+        text = "".join(lines)
+        with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            ast.parse(text)
+            return text if "def test" in text else ""
+    return ""
 
 
 def _writes(call: ToolCall, file: PlannedFile) -> bool:

@@ -250,6 +250,17 @@ async def test_a_file_without_an_end_is_cut_off_and_written_once_more(desk: Desk
     assert [asked.request.max_tokens for asked in desk.engine.asked[1:3]] == [2048, 2048]
 
 
+async def test_of_tests_without_an_end_the_whole_ones_stay(desk: Desk) -> None:
+    head = "def test_one():\n    assert 1 == 1\n\n\ndef test_many():\n"
+    endless = "".join(f"    assert {n} == {n}  # one more of them\n" for n in range(3000))
+    lines = [plan(["a.py", "test_a.py"]), "x = 1\n```\n", head + endless]
+    ended = await desk.do(lines, TASK, tries=8, n_ctx=8192, check="python3 test_a.py")
+    assert (ended.stop, ended.turns) == ("check_passed", 3)
+    written = desk.read("test_a.py")
+    assert written.startswith(head) and written.endswith("# one more of them\n")
+    assert "test_a.py had no end: what is whole of it stays" in notices(desk)
+
+
 async def test_tests_are_to_be_few(desk: Desk) -> None:
     await desk.do([plan(["a.py", "test_a.py"]), *[writer_of("x = 1\n")] * 2], TASK)
     said = "A handful of short tests"
