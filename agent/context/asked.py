@@ -63,7 +63,7 @@ def is_talk(message: str) -> bool:
 
 
 def _asks_whether(message: str) -> bool:
-    """ "Can you ...?", where it is no polite way to ask for a change."""
+    """Whether a "can you ...?" is more than a polite way to ask for a change."""
     is_polite = _CAN_YOU.match(message.strip()) is not None
     return is_polite and not _MEND.search(message) and not _MAKE.search(message)
 
