@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.context.asked import asks_to_know, wants_change
+from agent.context.asked import asks_to_know, is_talk, wants_change
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,10 @@ def test_words_are_asked_for(message: str) -> None:
         ("Fix it, will you?", False),
         ("Add a test", False),
         ("", False),
+        ("Can you see this folder?", True),
+        ("Could I run it on Windows?", True),
+        ("Could you add a test?", False),
+        ("Can we rename it?", False),
     ],
 )
 def test_one_question(message: str, expected: bool) -> None:
@@ -81,3 +85,26 @@ def test_a_long_message_is_looked_through_in_no_time() -> None:
     """A megabyte of text in which every pattern begins and none ends."""
     assert not wants_change("add " * 250_000)
     assert not wants_change("_" * 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("hello", True),
+        ("Thanks, that was all.", True),
+        ("Write a limerick about a cat", True),
+        ("I like what you did", True),
+        ("go on", True),
+        ("make it faster", False),
+        ("remove everything", False),
+        ("Explain how this works", False),
+        ("Who calls it?", False),
+        ("look at @notes.txt", False),
+        ("cart.py is slow", False),
+        ("the tests", False),
+        ("optimise", False),
+    ],
+)
+def test_talk_is_about_no_file(message: str, expected: bool) -> None:
+    assert is_talk(message) is expected
+    assert not (expected and wants_change(message))
