@@ -18,7 +18,6 @@ from agent.context.blueprint import (
     MOST_TOKENS,
     PlannedFile,
     complete,
-    imported,
     is_test,
     listing,
     read_plan,
@@ -26,6 +25,7 @@ from agent.context.blueprint import (
 from agent.context.budget import Budget, fits
 from agent.context.entry import within
 from agent.context.prompt import fence_opening, prompt_text
+from agent.context.python import fault
 from agent.events import Event, Notice
 from agent.exchange import Exchange
 from agent.messages import ToolCall, User
@@ -231,12 +231,6 @@ def _trouble(made: Sequence[ToolCall], file: PlannedFile, unwritten: Sequence[st
         return "no file was written"
     content = str(made[0].arguments.get("content", ""))
     if file.path.endswith(".py"):
-        try:
-            tree = ast.parse(content)
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            return f"it is no valid Python ({error})"
-        # Two modules that import each other mostly leave the work to each other.
-        early = imported(tree, file.path) & {path for path in unwritten if path != file.path}
-        if early:
-            return f"it imports {min(early)}, which is written later"
+        defines = () if is_test(file) else file.defines
+        return fault(content, file.path, defines, [p for p in unwritten if p != file.path])
     return ""

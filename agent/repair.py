@@ -15,9 +15,10 @@ from dataclasses import replace
 from agent.check import CheckResult
 from agent.context.project import CHARS_PER_TOKEN, read_shown
 from agent.context.prompt import block, failure_text, fence_opening, prompt_text
+from agent.context.python import fault
 from agent.events import Event, Notice
 from agent.exchange import Exchange
-from agent.messages import User
+from agent.messages import ToolCall, User
 from agent.runner import Runner
 from agent.speech import Ask
 from agent.turn import Progress, Task, exceeded
@@ -93,7 +94,11 @@ class Repair:
         done.usage.add(reply.usage)
         if reply.reason == "interrupted":
             return True
-        await self.runner.calls(reply.calls[:1], done)
+        wrong = [why for call in reply.calls[:1] if (why := _fault(call))]
+        if wrong:
+            self.emit(Notice(f"{path or 'the file'} was not taken: {wrong[0]}"))
+        else:
+            await self.runner.calls(reply.calls[:1], done)
         return False
 
     def _prompt(
@@ -111,6 +116,12 @@ class Repair:
         parts.append(failure_text(task.check, result.failure))
         parts.append(prompt_text("mend").replace("{path}", path) if path else prompt_text("act"))
         return "\n\n".join(parts)
+
+
+def _fault(call: ToolCall) -> str:
+    """Why a file that a call writes cannot be right, as far as can be seen."""
+    path, content = (str(call.arguments.get(name, "")) for name in ("path", "content"))
+    return fault(content, path) if call.name == "write" and path.endswith(".py") else ""
 
 
 def files_in(failure: str, files: Sequence[str]) -> list[str]:

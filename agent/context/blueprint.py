@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -198,17 +197,3 @@ def is_test(file: PlannedFile) -> bool:
     """Whether a file has tests, or belongs to them."""
     path = PurePosixPath(file.path)
     return "test" in path.parts[0].lower() or path.name.lower().startswith("test_")
-
-
-def imported(tree: ast.Module, path: str) -> set[str]:
-    """The paths that a Python file imports if its project has them; `path` is its own."""
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = PurePosixPath(path).parts[: -node.level] if node.level else ()
-            module = ".".join([*above, *([node.module] if node.module else [])])
-            names.add(module)
-            names.update(f"{module}.{alias.name}" for alias in node.names)
-    return {f"{name.replace('.', '/')}.py" for name in names if name}

@@ -26,7 +26,11 @@ COUNT = 40
 
 def plan(paths: list[str]) -> str:
     files = [
-        {"path": path, "purpose": f"Does part {n}.", "defines": [f"work_{n}(value: int) -> int"]}
+        {
+            "path": path,
+            "purpose": f"Does part {n}.",
+            "defines": [f"work_{n}(value: int) -> int"] if path.startswith("app/m") else [],
+        }
         for n, path in enumerate(paths)
     ]
     return json.dumps({"files": files})
@@ -269,3 +273,14 @@ async def test_tests_are_to_be_few(desk: Desk) -> None:
 
 def writer_of(text: str) -> Callable[[str], str]:
     return lambda prompt: f"{asked_for(prompt)}\n```python\n{text}```\n"
+
+
+async def test_a_file_that_lacks_what_others_count_on_is_written_once_more(desk: Desk) -> None:
+    planned = json.dumps(
+        {"files": [{"path": "a.py", "purpose": "Adds.", "defines": ["add(a, b)"]}]}
+    )
+    wrong = "class Adder:\n    def add(self, a, b):\n        return a + b\n"
+    right = "def add(a, b):\n    return a + b\n"
+    await desk.do([planned, desk.block("a.py", wrong), desk.block("a.py", right)], TASK)
+    assert desk.read("a.py") == right
+    assert "a.py once more: it does not define add" in notices(desk)

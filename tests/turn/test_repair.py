@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from agent.events import Notice
+from agent.events import CallMade, Notice
 from agent.repair import files_in, next_file
 from tests.turn.conftest import Desk
 
@@ -32,6 +32,21 @@ async def test_the_file_that_the_check_names_is_written_again(desk: Desk) -> Non
     assert "return a + b" in desk.read("adder.py")
     said = [e.text for e in desk.shown(Notice) if "mending" in e.text]
     assert said == ["the check fails: mending main.py", "the check fails: mending adder.py"]
+
+
+async def test_what_cannot_be_right_is_not_taken(desk: Desk) -> None:
+    lines = [
+        plan("adder.py", "main.py"),
+        "def add(a, b):\n    return a - b\n```\n",
+        "from adder import add\n\nassert add(1, 2) == 3\n```\n",
+        "from main import add\n```\n",
+        "from adder import add\n\nassert add(1, 2) == -1\n```\n",
+    ]
+    ended = await desk.do(lines, TASK, check=CHECK, tries=3)
+    assert (ended.stop, ended.check_passed) == ("check_passed", True)
+    said = [e.text for e in desk.shown(Notice)]
+    assert "main.py was not taken: it imports itself" in said
+    assert all(c.arguments["content"] != "from main import add\n" for c in desk.shown(CallMade))
 
 
 @pytest.mark.parametrize("file", ["tool.py", "tool/__main__.py"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from typing import Any
 
@@ -12,7 +11,6 @@ from agent.context.blueprint import (
     MOST_FILES,
     PlannedFile,
     complete,
-    imported,
     is_whole_project,
     listing,
     read_plan,
@@ -175,21 +173,3 @@ def test_what_gathers_comes_behind_what_it_gathers() -> None:
         "pkg/a.py", "pkg/__init__.py", "pkg/__main__.py", "tests/__init__.py", "tests/test_a.py",
     ]  # fmt: skip
     assert {file.path for file in files if file.content} == {"tests/__init__.py"}
-
-
-@pytest.mark.parametrize(
-    ("text", "path", "expected"),
-    [
-        ("import a.b, c", "x.py", {"a/b.py", "c.py"}),
-        ("from pkg.b import f", "pkg/a.py", {"pkg/b.py", "pkg/b/f.py"}),
-        ("from pkg import b", "x.py", {"pkg.py", "pkg/b.py"}),
-        ("from .b import f", "pkg/a.py", {"pkg/b.py", "pkg/b/f.py"}),
-        ("from . import b", "pkg/a.py", {"pkg.py", "pkg/b.py"}),
-        ("from ..c import f", "pkg/sub/a.py", {"pkg/c.py", "pkg/c/f.py"}),
-        ("def f():\n    import late", "a.py", {"late.py"}),
-        ("from ..... import x", "a.py", {"/x.py"}),
-        ("x = 1", "a.py", set()),
-    ],
-)
-def test_what_a_file_imports(text: str, path: str, expected: set[str]) -> None:
-    assert imported(ast.parse(text), path) == expected

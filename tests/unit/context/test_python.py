@@ -1,0 +1,64 @@
+"""What can be seen of a Python file without running it."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from agent.context.python import fault, imported, undefined
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "expected"),
+    [
+        ("import a.b, c", "x.py", {"a/b.py", "c.py"}),
+        ("from pkg.b import f", "pkg/a.py", {"pkg/b.py", "pkg/b/f.py"}),
+        ("from pkg import b", "x.py", {"pkg.py", "pkg/b.py"}),
+        ("from .b import f", "pkg/a.py", {"pkg/b.py", "pkg/b/f.py"}),
+        ("from . import b", "pkg/a.py", {"pkg.py", "pkg/b.py"}),
+        ("from ..c import f", "pkg/sub/a.py", {"pkg/c.py", "pkg/c/f.py"}),
+        ("def f():\n    import late", "a.py", {"late.py"}),
+        ("from ..... import x", "a.py", {"/x.py"}),
+        ("x = 1", "a.py", set()),
+    ],
+)
+def test_what_a_file_imports(text: str, path: str, expected: set[str]) -> None:
+    assert imported(ast.parse(text), path) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "signatures", "expected"),
+    [
+        ("def f(a):\n    pass", ["f(a: int) -> int"], []),
+        ("async def f(): ...\nclass A: ...", ["async def f()", "class A"], []),
+        ("class A:\n    def f(self): ...", ["f(a)"], ["f"]),
+        ("class A:\n    def f(self): ...", ["class A", "f(a)"], []),
+        ("class A:\n    def f(self): ...", ["A", "A.f(a)", "g()"], ["g"]),
+        ("X: int = 1\nY, Z = 2, 3", ["X", "Y", "Z"], []),
+        ("from os import path as p, sep\nimport json", ["p", "sep", "json"], []),
+        ("def g(): ...", ["f(a)", "h"], ["f", "h"]),
+        ("x = 1", ["the main loop"], ["the"]),
+        ("x = 1", ["", "()"], []),
+    ],
+)
+def test_what_a_file_lacks(text: str, signatures: list[str], expected: list[str]) -> None:
+    assert undefined(ast.parse(text), signatures) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("def f(", "it is no valid Python"),
+        ("x = " + "(" * 5000, "it is no valid Python"),
+        ("\0", "it is no valid Python"),
+        ("from pkg.a import f", "it imports itself"),
+        ("from .a import f", "it imports itself"),
+        ("from pkg.b import g", "it imports pkg/b.py, which is written later"),
+        ("def g(): ...", "it does not define f"),
+        ("def f(): ...", ""),
+    ],
+)
+def test_what_is_wrong_with_a_file(text: str, says: str) -> None:
+    found = fault(text, "pkg/a.py", ["f(x)"], ["pkg/b.py"])
+    assert found.startswith(says) and bool(found) is bool(says)
