@@ -94,7 +94,7 @@ class Repair:
         done.usage.add(reply.usage)
         if reply.reason == "interrupted":
             return True
-        wrong = [why for call in reply.calls[:1] if (why := _fault(call))]
+        wrong = [why for call in reply.calls[:1] if (why := _fault(call, result.failure))]
         if wrong:
             self.emit(Notice(f"{path or 'the file'} was not taken: {wrong[0]}"))
         else:
@@ -115,13 +115,25 @@ class Repair:
                 room -= len(shown.text)
         parts.append(failure_text(task.check, result.failure))
         parts.append(prompt_text("mend").replace("{path}", path) if path else prompt_text("act"))
+        if lacks := missing_in(path, result.failure):
+            parts.append(f"It has to define at its top: {', '.join(lacks)}.")
         return "\n\n".join(parts)
 
 
-def _fault(call: ToolCall) -> str:
+def _fault(call: ToolCall, failure: str) -> str:
     """Why a file that a call writes cannot be right, as far as can be seen."""
     path, content = (str(call.arguments.get(name, "")) for name in ("path", "content"))
-    return fault(content, path) if call.name == "write" and path.endswith(".py") else ""
+    if call.name != "write" or not path.endswith(".py"):
+        return ""
+    return fault(content, path, missing_in(path, failure))
+
+
+def missing_in(path: str, failure: str) -> list[str]:
+    """The names that the failure says a Python file lacks, though others import them from it."""
+    module = re.escape(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+    found = re.findall(rf"cannot import name '(\w+)' from (?:\w+ )*'{module}'", failure)
+    found += re.findall(rf"module '{module}' has no attribute '(\w+)'", failure)
+    return list(dict.fromkeys(found))
 
 
 def files_in(failure: str, files: Sequence[str]) -> list[str]:

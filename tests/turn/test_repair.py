@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from agent.events import CallMade, Notice
-from agent.repair import files_in, next_file
+from agent.repair import files_in, missing_in, next_file
 from tests.turn.conftest import Desk
 
 TASK = "Build a small package that adds numbers."
@@ -47,6 +47,34 @@ async def test_what_cannot_be_right_is_not_taken(desk: Desk) -> None:
     said = [e.text for e in desk.shown(Notice)]
     assert "main.py was not taken: it imports itself" in said
     assert all(c.arguments["content"] != "from main import add\n" for c in desk.shown(CallMade))
+
+
+async def test_what_others_import_has_to_be_there(desk: Desk) -> None:
+    inside = "class Adder:\n    def add(self, a, b):\n        return a + b\n```\n"
+    lines = [
+        plan("adder.py", "main.py"),
+        inside,
+        "from adder import add\n\nassert add(1, 2) == 3\n```\n",
+        inside,
+        "from adder import add\n\nassert add(1, 2) == 3\n```\n",
+        "def add(a, b):\n    return a + b\n```\n",
+    ]
+    ended = await desk.do(lines, TASK, check=CHECK, tries=3)
+    assert (ended.stop, ended.check_passed) == ("check_passed", True)
+    assert "adder.py was not taken: it does not define add" in [e.text for e in desk.shown(Notice)]
+    assert "It has to define at its top: add." in desk.given(3)
+
+
+def test_names_that_a_module_lacks() -> None:
+    failure = (
+        "ImportError: cannot import name 'a' from 'pkg.m' (/w/pkg/m.py)\n"
+        "ImportError: cannot import name 'b' from partially initialized module 'pkg.m' (most likely"
+        "\nAttributeError: module 'pkg.m' has no attribute 'c'\n"
+        "ImportError: cannot import name 'd' from 'pkg' (/w/pkg/__init__.py)"
+    )
+    assert missing_in("pkg/m.py", failure) == ["a", "b", "c"]
+    assert missing_in("pkg/__init__.py", failure) == ["d"]
+    assert missing_in("m.py", failure) == []
 
 
 @pytest.mark.parametrize("file", ["tool.py", "tool/__main__.py"])
