@@ -145,6 +145,8 @@ def files_in(failure: str, files: Sequence[str]) -> list[str]:
         # A module's bare name may be a word like any other.
         imported = rf"(?:from |import |-m |module ['\"]|named ['\"]){module}(?!\w)"
         pattern = rf"{imported}|(?<![\w.-]){re.escape(file)}"
+        if r"\." in module:  # a name with dots is no other word
+            pattern += rf"|(?<![\w./]){module}(?!\w)"
         places = [match.start() for match in re.finditer(pattern, failure)]
         if places:
             at[file] = places[-1]
@@ -153,8 +155,17 @@ def files_in(failure: str, files: Sequence[str]) -> list[str]:
 
 def next_file(failure: str, files: Sequence[str], tried: Counter[str]) -> str:
     """The file to write next: one that the failure names and that was written least; code before
-    its tests. '' where none is named."""
+    its tests. '' where none is named.
+
+    Where it names tests only, what they test may be wrong as well.
+    """
     named = files_in(failure, files)
     if not named:
         return ""
-    return min(named, key=lambda file: (tried[file], "test" in file.lower(), named.index(file)))
+    if all(map(_is_test, named)):
+        named += [file for file in files if file.endswith(".py") and not _is_test(file)]
+    return min(named, key=lambda file: (tried[file], _is_test(file), named.index(file)))
+
+
+def _is_test(file: str) -> bool:
+    return "test" in file.lower()

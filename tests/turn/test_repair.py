@@ -49,6 +49,16 @@ async def test_what_cannot_be_right_is_not_taken(desk: Desk) -> None:
     assert all(c.arguments["content"] != "from main import add\n" for c in desk.shown(CallMade))
 
 
+def test_where_only_tests_are_named_what_they_test_comes_first() -> None:
+    failure = "ERROR: test_a (tests.test_tool.ToolTest.test_a)\nTypeError: no"
+    files = ["tool.py", "README.md", "tests/test_tool.py", "tests/test_tools.py"]
+    assert files_in(failure, files) == ["tests/test_tool.py"]
+    tried: Counter[str] = Counter()
+    assert next_file(failure, files, tried) == "tool.py"
+    tried["tool.py"] += 1
+    assert next_file(failure, files, tried) == "tests/test_tool.py"
+
+
 async def test_what_others_import_has_to_be_there(desk: Desk) -> None:
     inside = "class Adder:\n    def add(self, a, b):\n        return a + b\n```\n"
     lines = [
