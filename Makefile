@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The example is repaired in a copy, so that the demo starts from the same point every time.
 DEMO := $(if $(TMPDIR),$(TMPDIR),/tmp)/ingle-demo-$(shell id -u)
 
-.PHONY: demo test check bench lock format clean
+.PHONY: demo test test-command test-rest check bench lock format clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/demo.py --folder "$(DEMO)"
@@ -16,7 +16,14 @@ test: $(VENV)/.installed-dev
 	$(BIN)/agent models pull qwen2.5-coder-0.5b
 	$(BIN)/agent models pull qwen2.5-coder-1.5b
 	$(BIN)/python -m tests.unit.dialects.templates
-	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory --jobs=2 test-command test-rest
+
+# Tests of the command mostly wait for it, so both halves run at once.
+test-command:
+	$(BIN)/python -m pytest tests/e2e tests/faults tests/model
+
+test-rest:
+	$(BIN)/python -m pytest tests --ignore=tests/e2e --ignore=tests/faults --ignore=tests/model
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
