@@ -34,10 +34,10 @@ from agent.speech import Ask, Reply
 from agent.turn import Progress, Task, exceeded, no_calls_left
 from agent.window import Window
 
-ATTEMPTS = 3  # at a file that cannot be parsed
+ATTEMPTS = 3  # at a file with a fault that can be seen
 OUTLINE_SHARE = 6  # of the window
 TASK_SHARE = 4  # a quarter of the window at most is the user's own text
-FILE_SHARE = 8
+FILE_SHARE = 8  # of the window, for a small model's file
 LEAST_FILE = 1_024  # tokens
 SPARE = 16  # tokens that stay free behind an answer
 CHARS_PER_TOKEN = 3

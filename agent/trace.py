@@ -1,7 +1,7 @@
 """Which step of a check failed: the last commands that bash ran, told behind the check's output.
 
 `build && test && tool | grep -q x` says nothing where its last step finds nothing; a person runs it
-step by step then. Bash's own trace goes into a file of its own, so that the output stays as it is.
+step by step then. Commands are told as they are written: what a variable holds may be a secret.
 """
 
 from __future__ import annotations
@@ -12,14 +12,12 @@ from dataclasses import dataclass
 MOST_COMMANDS = 3
 LONGEST = 200  # characters of a command
 _FD = 9
-# BASH_XTRACEFD came with bash 4.1; the system's bash of a Mac is older.
 _HEAD = """\
-if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 401)) &&
-  __trace=$(mktemp 2>/dev/null) && exec {fd}>"$__trace"; then
-  BASH_XTRACEFD={fd}
-  trap '__code=$?; set +x; [ $__code = 0 ] || {{ echo; echo {mark}; tail -n 40 "$__trace"; }}
+if __trace=$(mktemp 2>/dev/null) && exec {fd}>"$__trace"; then
+  trap '__code=$?; [ $__code = 0 ] || {{ echo; echo {mark}; tail -n 40 "$__trace"; }}
     rm -f "$__trace"' EXIT
-  set -x
+  set -T
+  trap '[ -n "$__code" ] || printf "+ %s\\n" "$BASH_COMMAND" >&{fd}' DEBUG
 fi
 """
 
@@ -37,8 +35,8 @@ class Traced:
         if not mark:
             return output, []
         lines = [line for line in behind.splitlines() if line.startswith("+ ")]
-        ended = next((i for i, line in enumerate(lines) if line.startswith("+ __code=")), None)
-        commands = [line.removeprefix("+ ")[:LONGEST] for line in lines[:ended]]
+        # The first command of the EXIT trap tells the last one once more.
+        commands = [line.removeprefix("+ ")[:LONGEST] for line in lines[:-1]]
         return own, commands[-MOST_COMMANDS:]
 
 
