@@ -102,3 +102,9 @@ def test_a_variable_that_is_granted_by_name_is_passed_on(root: Path) -> None:
     env = child_environment(source, root, None, ("DATABASE_HOST", "APP_TOKEN"))
     assert (env["DATABASE_HOST"], env["APP_TOKEN"]) == ("db", "x")
     assert "OTHER_TOKEN" not in env
+
+
+def test_a_make_around_the_agent_is_none_of_the_commands(root: Path) -> None:
+    flags = {"MAKEFLAGS": " -j2 --jobserver-auth=3,4"}
+    assert "MAKEFLAGS" not in child_environment(flags | {"MAKELEVEL": "1"}, root)
+    assert child_environment(flags, root)["MAKEFLAGS"]
