@@ -8,9 +8,9 @@ plan is evaluated once.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from agent.context.blueprint import (
@@ -18,14 +18,17 @@ from agent.context.blueprint import (
     MOST_TOKENS,
     PlannedFile,
     complete,
+    gathered,
     is_test,
     listing,
     read_plan,
 )
 from agent.context.budget import Budget, fits
 from agent.context.entry import within
+from agent.context.mending import exports, mended
+from agent.context.project import read_shown
 from agent.context.prompt import fence_opening, prompt_text
-from agent.context.python import fault
+from agent.context.python import Fault, fault, opening
 from agent.events import Event, Notice
 from agent.exchange import Exchange
 from agent.messages import ToolCall, User
@@ -41,9 +44,27 @@ FILE_SHARE = 8  # of the window, for a small model's file
 LEAST_FILE = 1_024  # tokens
 SPARE = 16  # tokens that stay free behind an answer
 CHARS_PER_TOKEN = 3
+MOST_CHARS = 100_000  # of a file that is looked into
 ALONE = "It imports none of the other files: they are written later, with the help of this one."
-TESTS = "A handful of short tests, with values of which you can be certain."
+TESTS = (
+    "A handful of short tests, with values of which you can be certain: those of the task first. "
+    "A test that reads a file writes it before."
+)
 USING = "Of the other files import only what is written already, by the paths that are given."
+
+
+NOTHING = Fault("no file was written", 10_000)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A file as the model wrote it, and what can be seen to be wrong with it."""
+
+    call: ToolCall | None
+    fault: Fault | None
+
+    def weight(self) -> int:
+        return self.fault.weight if self.fault else 0
 
 
 class Blueprint:
@@ -121,43 +142,74 @@ class Blueprint:
     ) -> str:
         """Write one file: why it stopped, or ''."""
         mark = self.exchange.mark()
-        made = [_call(file)] if file.content else []
-        trouble = ""
+        texts = self._texts(done.changed)
+        best = _known(file, files, texts) if file.content else Draft(None, NOTHING)
         for attempt in range(0 if file.content else ATTEMPTS):
-            delta = self._delta(file, files, written)
+            delta = self._delta(file, files, written, best.fault if attempt else None)
             if not fits(Budget(self.window.n_ctx, self.window.room(delta) - SPARE)):
                 return "context"
-            reply = await self.exchange.reply(delta, self._ask(task, file, delta, attempt, done))
+            ask = self._ask(task, file, delta, attempt, best.fault, done)
+            reply = await self.exchange.reply(delta, ask)
             done.turns += 1
             done.usage.add(reply.usage)
             if reply.reason == "interrupted":
                 return "interrupted"
-            made = [call for call in reply.calls if _writes(call, file)]
-            if not made and is_test(file) and (text := _whole_tests(reply, file)):
-                self.emit(Notice(f"{file.path} had no end: what is whole of it stays"))
-                made = [_call(replace(file, content=text))]
-            trouble = _trouble(made, file, _later(files, written))
-            if not trouble or attempt == ATTEMPTS - 1 or exceeded(task.limits, done):
+            draft = self._draft(reply, file, texts, _later(files, written))
+            best = min(best, draft, key=Draft.weight)
+            if best.fault is None or attempt == ATTEMPTS - 1 or exceeded(task.limits, done):
                 break
-            self.emit(Notice(f"{file.path} once more: {trouble}"))
+            self.emit(Notice(f"{file.path} once more: {(draft.fault or best.fault).text}"))
             await self.exchange.back_to(mark)
-        for call in made[:1]:
-            output = await self.runner.call(call, done, 1)
-            trouble = "" if file.path in done.changes else output.text
+        trouble = best.fault.text if best.fault else ""
+        if best.call is not None:
+            output = await self.runner.call(best.call, done, 1)
+            trouble = output.text
         if file.path in done.changes:
             written += [] if file.content else [file.path]
         else:
             self.emit(Notice(f"{file.path} was not written: {trouble}"))
         return "denied" if done.denied else ""
 
+    def _draft(
+        self, reply: Reply, file: PlannedFile, texts: Mapping[str, str], later: Sequence[str]
+    ) -> Draft:
+        """What a message wrote, put right as far as the project knows how."""
+        made = [call for call in reply.calls if _writes(call, file)]
+        content = str(made[0].arguments.get("content", "")) if made else ""
+        if not made and is_test(file) and (content := _whole_tests(reply, file)):
+            self.emit(Notice(f"{file.path} had no end: what is whole of it stays"))
+        if not made and not content:
+            return Draft(None, NOTHING)
+        right = mended(content, file.path, texts)
+        if right != content:
+            self.emit(Notice(f"{file.path}: what it lacks of imports and calls was added"))
+        call = made[0] if made else _call(file)
+        call = replace(call, arguments={**call.arguments, "content": right})
+        if not _is_python(file.path):
+            return Draft(call, None)
+        defines = () if is_test(file) else file.defines
+        return Draft(call, fault(right, file.path, defines, [p for p in later if p != file.path]))
+
+    def _texts(self, paths: Sequence[str]) -> dict[str, str]:
+        """The Python files of the project that are written."""
+        shown = [read_shown(self.runner.workspace, p, MOST_CHARS) for p in paths if _is_python(p)]
+        return {each.path: each.text for each in shown if each is not None}
+
     def _delta(
-        self, file: PlannedFile, files: Sequence[PlannedFile], written: Sequence[str]
+        self,
+        file: PlannedFile,
+        files: Sequence[PlannedFile],
+        written: Sequence[str],
+        wrong: Fault | None,
     ) -> list[int]:
         """What the model reads before it writes a file: less of the others where room is short."""
         most = self.window.n_ctx // OUTLINE_SHARE * CHARS_PER_TOKEN
         delta: list[int] = []
         for chars in (most, most // 4, 0):
-            delta = self.exchange.delta([User(self._prompt(file, files, written, chars))])
+            text = self._prompt(file, files, written, chars)
+            if wrong is not None:
+                text += f"\n\nThe last try would not do: {wrong.text}."
+            delta = self.exchange.delta([User(text)])
             if self.window.room(delta) >= self.window.wanted:
                 break
         return delta
@@ -177,7 +229,13 @@ class Blueprint:
         return "\n\n".join(parts)
 
     def _ask(
-        self, task: Task, file: PlannedFile, delta: Sequence[int], attempt: int, done: Progress
+        self,
+        task: Task,
+        file: PlannedFile,
+        delta: Sequence[int],
+        attempt: int,
+        wrong: Fault | None,
+        done: Progress,
     ) -> Ask:
         sampling = task.sampling
         if attempt:
@@ -185,6 +243,8 @@ class Blueprint:
             sampling = replace(sampling, temperature=warmer, top_k=40, seed=sampling.seed + attempt)
         # A large model may think first; a small one only gets lost on the way.
         begin = fence_opening(file.path) if task.tries > 1 else ""
+        if begin and attempt and wrong and wrong.missing:
+            begin += opening(file.defines, wrong.missing[0])
         most = self.window.room(delta) - SPARE - self.count(begin)
         if task.tries > 1:  # a small model may go on with a list until the window is full
             most = min(most, max(LEAST_FILE, self.window.n_ctx // FILE_SHARE))
@@ -199,15 +259,22 @@ def _later(files: Sequence[PlannedFile], written: Sequence[str]) -> list[str]:
     return [file.path for file in files if file.path not in written and not file.content]
 
 
+def _known(file: PlannedFile, files: Sequence[PlannedFile], texts: Mapping[str, str]) -> Draft:
+    """The file whose text is known: a package, with what it gathers."""
+    call, names = _call(file), gathered(file, files)
+    lines = exports(str(PurePosixPath(file.path).parent), names, texts)
+    content = f"{file.content}\n{lines}" if lines else file.content
+    return Draft(replace(call, arguments={**call.arguments, "content": content}), None)
+
+
 def _call(file: PlannedFile) -> ToolCall:
-    """The file whose text is known."""
     arguments = {"path": file.path, "content": file.content}
     return ToolCall(f"plan.{file.path}", "write", arguments, "plan")
 
 
 def _whole_tests(reply: Reply, file: PlannedFile) -> str:
     """The tests that are whole in a Python file that was cut off; '' if there is none."""
-    if reply.reason not in ("length", "looping") or not file.path.endswith(".py"):
+    if reply.reason not in ("length", "looping") or not _is_python(file.path):
         return ""
     said = "".join(piece.text for piece in reply.pieces)
     lines = said.partition(fence_opening(file.path))[2].splitlines(keepends=True)
@@ -225,12 +292,5 @@ def _writes(call: ToolCall, file: PlannedFile) -> bool:
     return call.name == "write" and str(PurePosixPath(path)) == file.path
 
 
-def _trouble(made: Sequence[ToolCall], file: PlannedFile, unwritten: Sequence[str]) -> str:
-    """Why what was said is not the file, as far as can be seen without running it."""
-    if not made:
-        return "no file was written"
-    content = str(made[0].arguments.get("content", ""))
-    if file.path.endswith(".py"):
-        defines = () if is_test(file) else file.defines
-        return fault(content, file.path, defines, [p for p in unwritten if p != file.path])
-    return ""
+def _is_python(path: str) -> bool:
+    return path.endswith(".py")

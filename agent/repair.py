@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from agent.check import CheckResult
+from agent.context.mending import mended
 from agent.context.project import CHARS_PER_TOKEN, read_shown
 from agent.context.prompt import block, failure_text, fence_opening, prompt_text
-from agent.context.python import fault
+from agent.context.python import Fault, fault
 from agent.events import Event, Notice
 from agent.exchange import Exchange
 from agent.messages import ToolCall, User
@@ -26,6 +27,7 @@ from agent.window import Window
 
 ROUNDS = 12
 MOST_SHOWN = 3  # files beside the one that is written
+MOST_CHARS = 100_000  # of a file that is looked into
 WARMER = 0.25  # temperature for each time that the same file was written before
 
 
@@ -94,12 +96,22 @@ class Repair:
         done.usage.add(reply.usage)
         if reply.reason == "interrupted":
             return True
-        wrong = [why for call in reply.calls[:1] if (why := _fault(call, result.failure))]
+        calls = [self._mended(call, done) for call in reply.calls[:1]]
+        wrong = [why for call in calls if (why := _fault(call, result.failure))]
         if wrong:
-            self.emit(Notice(f"{path or 'the file'} was not taken: {wrong[0]}"))
+            self.emit(Notice(f"{path or 'the file'} was not taken: {wrong[0].text}"))
         else:
-            await self.runner.calls(reply.calls[:1], done)
+            await self.runner.calls(calls, done)
         return False
+
+    def _mended(self, call: ToolCall, done: Progress) -> ToolCall:
+        """A whole file with what the project knows of it put right."""
+        path, content = (str(call.arguments.get(name, "")) for name in ("path", "content"))
+        if call.name != "write":
+            return call
+        shown = [read_shown(self.runner.workspace, file, MOST_CHARS) for file in done.changed]
+        texts = {each.path: each.text for each in shown if each is not None}
+        return replace(call, arguments={**call.arguments, "content": mended(content, path, texts)})
 
     def _prompt(
         self, task: Task, words: str, path: str, result: CheckResult, done: Progress
@@ -120,11 +132,11 @@ class Repair:
         return "\n\n".join(parts)
 
 
-def _fault(call: ToolCall, failure: str) -> str:
+def _fault(call: ToolCall, failure: str) -> Fault | None:
     """Why a file that a call writes cannot be right, as far as can be seen."""
     path, content = (str(call.arguments.get(name, "")) for name in ("path", "content"))
     if call.name != "write" or not path.endswith(".py"):
-        return ""
+        return None
     return fault(content, path, missing_in(path, failure))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from agent.context.python import name_of
 from tools.protected import PROTECTED_NAMES
 
 MOST_FILES = 48
@@ -45,6 +46,8 @@ USUAL = {
 # Of code that is run: what a model forgets where it plans functions only.
 MAIN = "The command line that `python -m NAME` runs: main() reads the arguments, and is called."
 MODULE_MAIN = "`python -m NAME` runs it: it ends with if __name__ == '__main__': main()."
+# A function that the task names with its parameters.
+_FUNCTION = re.compile(r"(?<![\w.])[a-z_]\w*\((?:[a-z_]\w*(?:, (?=\w))?)+\)")
 _RUNS = re.compile(r"\bpython[\d.]* -m ([A-Za-z_]\w*)")
 _USUAL = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, USUAL))})(?![\w/-])")
 
@@ -56,7 +59,7 @@ class PlannedFile:
     path: str
     purpose: str
     defines: tuple[str, ...] = ()
-    content: str = ""  # where the model need not be asked
+    content: str = ""  # where the model need not be asked; a package adds what it gathers
 
 
 def is_whole_project(task: str, files: Sequence[str]) -> bool:
@@ -118,8 +121,8 @@ def complete(files: Sequence[PlannedFile], task: str = "") -> list[PlannedFile]:
     """The plan with what a folder of modules needs, in an order in which it can be written.
 
     A module that has the name of a package could not be imported beside it: it moves into it. What
-    the task names of the files that projects have, and the plan forgot, is added; and what it runs
-    as ``python -m NAME`` can be run.
+    the task names of the files that projects have, and of functions, and the plan forgot, is added;
+    and what it runs as ``python -m NAME`` can be run.
     """
     if files:
         names = {PurePosixPath(file.path).name.lower() for file in files}
@@ -127,9 +130,9 @@ def complete(files: Sequence[PlannedFile], task: str = "") -> list[PlannedFile]:
         files = [*files, *(PlannedFile(w, USUAL[w]) for w in wanted if w.lower() not in names)]
     packages = {str(PurePosixPath(f.path).parent) for f in files if f.path.endswith(".py")}
     files = [_inside(file, packages, {f.path for f in files}) for file in files]
+    files = _with_functions(files, task)
     files = _runnable(files, dict.fromkeys(_RUNS.findall(task)))
     paths = {file.path for file in files}
-    files = [_bare(file) for file in files]
     added = []
     for file in files:
         package = PurePosixPath(file.path).parent
@@ -137,9 +140,21 @@ def complete(files: Sequence[PlannedFile], task: str = "") -> list[PlannedFile]:
         is_module = file.path.endswith(".py") and str(package) != "."
         if is_module and marker not in paths:
             paths.add(marker)
-            purpose, text = f"Makes {package} a package.", f'"""The package {package}."""\n'
-            added.append(PlannedFile(marker, purpose, (), text))
-    return sorted([*added, *files], key=_stage)
+            added.append(PlannedFile(marker, f"The package {package.name}."))
+    files = [*added, *files]
+    return sorted((_bare(file, files) for file in files), key=_stage)
+
+
+def _with_functions(files: Sequence[PlannedFile], task: str) -> list[PlannedFile]:
+    """The plan in which the functions that a task names are functions of a module."""
+    modules = [f for f in files if f.path.endswith(".py") and not _is_special(f) and not is_test(f)]
+    if not modules or "method" in task:  # they may be those of a class
+        return list(files)
+    planned = {name_of(text) for file in files for text in file.defines}
+    lacks = {name_of(match[0]): match[0] for match in _FUNCTION.finditer(task)}
+    more = tuple(f"def {text}" for name, text in lacks.items() if name not in planned)
+    first = modules[0]
+    return [replace(f, defines=(*more, *f.defines)) if f is first else f for f in files]
 
 
 def _runnable(files: Sequence[PlannedFile], names: Iterable[str]) -> list[PlannedFile]:
@@ -174,11 +189,30 @@ def listing(files: Sequence[PlannedFile]) -> str:
     return "\n".join(lines)
 
 
-def _bare(file: PlannedFile) -> PlannedFile:
-    """A package of tests needs no code to be one."""
-    if PurePosixPath(file.path).name == "__init__.py" and is_test(file):
-        return replace(file, content=file.content or '"""Tests."""\n')
-    return file
+def _bare(file: PlannedFile, files: Sequence[PlannedFile]) -> PlannedFile:
+    """A package that only gathers what its modules define needs no model to write it."""
+    package = PurePosixPath(file.path)
+    if package.name != "__init__.py" or file.content:
+        return file
+    others = [f for f in files if PurePosixPath(f.path).parent == package.parent and f is not file]
+    theirs = {name_of(text) for other in others for text in other.defines}
+    gathers = bool(others) and {name_of(text) for text in file.defines} <= theirs
+    if not gathers and not is_test(file):
+        return file
+    text = file.purpose.replace("\\", "").strip() or f"The package {package.parent.name}."
+    return replace(file, content=f'"""{text}"""\n')
+
+
+def gathered(file: PlannedFile, files: Sequence[PlannedFile]) -> list[str]:
+    """The names that a package has from its modules."""
+    folder = PurePosixPath(file.path).parent
+    inside = [f for f in files if PurePosixPath(f.path).parent == folder and not is_test(f)]
+    names = [name_of(text) for each in inside for text in each.defines]
+    return [name for name in dict.fromkeys(names) if name not in ("", "main")]
+
+
+def _is_special(file: PlannedFile) -> bool:
+    return PurePosixPath(file.path).name in ("__init__.py", "__main__.py")
 
 
 def _stage(file: PlannedFile) -> int:
@@ -188,8 +222,6 @@ def _stage(file: PlannedFile) -> int:
         return 4
     if is_test(file):
         return 3
-    if file.content:
-        return 0
     return {"__init__.py": 1, "__main__.py": 2}.get(name, 0)
 
 

@@ -4,31 +4,44 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+NO_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)  # what ast.parse may raise
 _NAME = re.compile(r"\s*(?P<kind>class |def |async def )?\s*(?P<name>[A-Za-z_]\w*)")
 
 
-def fault(text: str, path: str, defines: Sequence[str] = (), later: Collection[str] = ()) -> str:
-    """Why a Python file cannot be what was planned; '' if nothing is known against it.
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a file; `weight` orders faults, `missing` are the names it lacks."""
+
+    text: str
+    weight: int
+    missing: tuple[str, ...] = ()
+
+
+def fault(
+    text: str, path: str, defines: Sequence[str] = (), later: Collection[str] = ()
+) -> Fault | None:
+    """Why a Python file cannot be what was planned; None if nothing is known against it.
 
     `defines` are the signatures that others count on, `later` the paths that are still to be
     written.
     """
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return f"it is no valid Python ({error})"
+    except NO_PYTHON as error:
+        return Fault(f"it is no valid Python ({error})", 1000)
     names = imported(tree, path)
     if path in names:
-        return "it imports itself"
+        return Fault("it imports itself", 100)
     # Two modules that import each other mostly leave the work to each other.
     if early := names & set(later):
-        return f"it imports {min(early)}, which is written later"
+        return Fault(f"it imports {min(early)}, which is written later", 100)
     if missing := undefined(tree, defines):
-        return f"it does not define {', '.join(missing)}"
-    return ""
+        return Fault(f"it does not define {', '.join(missing)}", len(missing), tuple(missing))
+    return None
 
 
 def imported(tree: ast.Module, path: str) -> set[str]:
@@ -38,31 +51,74 @@ def imported(tree: ast.Module, path: str) -> set[str]:
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            above = PurePosixPath(path).parts[: -node.level] if node.level else ()
-            module = ".".join([*above, *([node.module] if node.module else [])])
+            module = source(node, path)
             names.add(module)
             names.update(f"{module}.{alias.name}" for alias in node.names)
     return {f"{name.replace('.', '/')}.py" for name in names if name}
 
 
+def source(node: ast.ImportFrom, path: str) -> str:
+    """The module that a statement of the file `path` imports from, from the project's root."""
+    above = PurePosixPath(path).parts[: -node.level] if node.level else ()
+    return ".".join([*above, *([node.module] if node.module else [])])
+
+
+def name_of(signature: str) -> str:
+    """The name that a signature defines; '' if it has none."""
+    match = _NAME.match(signature)
+    return match["name"] if match else ""
+
+
 def undefined(tree: ast.Module, signatures: Sequence[str]) -> list[str]:
     """Names of the signatures that the file has not: at its top, or anywhere where a class is among
-    them, whose methods may be listed beside it."""
+    them, whose methods may be listed beside it. What begins with def is no method."""
     wanted = [match for text in signatures if (match := _NAME.match(text))]
     has_class = any(m["kind"] == "class " or m["name"][:1].isupper() for m in wanted)
-    there: set[str] = set()
-    for node in ast.walk(tree) if has_class else tree.body:
+    top, all_names = bound(tree.body), bound(ast.walk(tree))
+    missing = dict.fromkeys(
+        m["name"]
+        for m in wanted
+        if m["name"] not in (all_names if has_class and not _is_function(m) else top)
+    )
+    return list(missing)
+
+
+def opening(signatures: Sequence[str], name: str) -> str:
+    """The first line of what a signature of this name defines; '' where it cannot be one."""
+    for text in signatures:
+        match = _NAME.match(text)
+        if match and match["name"] == name:
+            kind = match["kind"] or ("class " if name[:1].isupper() else "def ")
+            line = f"{kind}{text[match.start('name') :].strip().rstrip(':')}:\n"
+            try:
+                ast.parse(f"{line}    pass")
+            except NO_PYTHON:
+                return ""
+            return line
+    return ""
+
+
+def _is_function(match: re.Match[str]) -> bool:
+    return match["kind"] in ("def ", "async def ") and "(self" not in match.string
+
+
+def bound(nodes: Iterable[ast.AST]) -> set[str]:
+    """The names that statements define or import."""
+    names = defined(nodes := list(nodes))
+    for node in nodes:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names.update(alias.asname or alias.name for alias in node.names)
+    return names
+
+
+def defined(nodes: Iterable[ast.AST]) -> set[str]:
+    """The names of functions and classes, and those that are assigned to."""
+    names: set[str] = set()
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            there.add(node.name)
-        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.Import | ast.ImportFrom):
-            there.update(_bound(node))
-    return [name for name in dict.fromkeys(m["name"] for m in wanted) if name not in there]
-
-
-def _bound(node: ast.Assign | ast.AnnAssign | ast.Import | ast.ImportFrom) -> set[str]:
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        return {alias.asname or alias.name for alias in node.names}
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    return {
-        part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)
-    }
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            parts = [part for target in targets for part in ast.walk(target)]
+            names.update(part.id for part in parts if isinstance(part, ast.Name))
+    return names

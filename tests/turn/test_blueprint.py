@@ -115,7 +115,9 @@ async def test_each_file_is_written_from_the_plan_with_the_outlines_of_the_other
     await desk.session.start(sandbox="off")
 
     ended = await desk.session.do(Job(TASK, desk.session.workspace))
-    assert ended.stop == "answer" and ended.answer.startswith("Wrote app/__init__.py, app/m00.py")
+    assert ended.stop == "answer" and ended.answer.startswith("Wrote app/m00.py, app/m01.py")
+    init = "from app.m00 import work_0\nfrom app.m01 import work_1\nfrom app.m02 import work_2\n"
+    assert desk.read("app/__init__.py") == f'"""The package app."""\n\n{init}'
     last = desk.given(-1)
     assert "- app/m01.py: Does part 1. Defines: work_1(value: int) -> int" in last
     assert "It defines: work_2(value: int) -> int." in last
@@ -180,7 +182,7 @@ async def test_without_a_plan_the_work_goes_on_as_usual(desk: Desk, said: str) -
 
 @pytest.mark.parametrize(
     ("limits", "stop", "written"),
-    [({"turns": 3}, "turns", 3), ({"tool_calls": 2}, "tool_calls", 2)],  # one is known beforehand
+    [({"turns": 3}, "turns", 2), ({"tool_calls": 2}, "tool_calls", 2)],  # the plan is a turn
 )
 async def test_limits_hold(desk: Desk, limits: dict[str, Any], stop: str, written: int) -> None:
     ended = await desk.do([plan(PATHS[:9]), *[writer()] * 9], TASK, **limits)

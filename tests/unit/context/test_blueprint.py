@@ -123,13 +123,7 @@ def test_what_a_plan_leaves_out_is_empty() -> None:
 def test_packages_get_what_python_needs() -> None:
     files = complete(read_plan(plan("pkg/up/a.py", "pkg/b.py", "pkg/__init__.py", "m.py")))
     made = [file.path for file in files]
-    assert made == [
-        "pkg/up/__init__.py",
-        "pkg/up/a.py",
-        "pkg/b.py",
-        "m.py",
-        "pkg/__init__.py",
-    ]
+    assert made == ["pkg/up/a.py", "pkg/b.py", "m.py", "pkg/up/__init__.py", "pkg/__init__.py"]
     assert complete(read_plan(plan("src/main.rs", "web/x.ts"))) == read_plan(
         plan("src/main.rs", "web/x.ts")
     )
@@ -154,7 +148,7 @@ def test_what_is_run_as_a_module_can_be_run() -> None:
     task = "a command line python -m pkg FILE; python3 -m alone too; tests: python -m unittest"
     alone = {"path": "alone.py", "purpose": "Adds.", "defines": ["add(a, b)"]}
     files = {file.path: file for file in complete(read_plan(plan("pkg/core.py", alone)), task)}
-    assert list(files) == ["pkg/__init__.py", "pkg/core.py", "alone.py", "pkg/__main__.py"]
+    assert list(files) == ["pkg/core.py", "alone.py", "pkg/__init__.py", "pkg/__main__.py"]
     assert "`python -m pkg` runs" in files["pkg/__main__.py"].purpose
     assert files["alone.py"].purpose.startswith("Adds. `python -m alone` runs it")
     assert files["alone.py"].defines == ("add(a, b)", "main()")
@@ -172,4 +166,23 @@ def test_what_gathers_comes_behind_what_it_gathers() -> None:
     assert [file.path for file in files] == [
         "pkg/a.py", "pkg/__init__.py", "pkg/__main__.py", "tests/__init__.py", "tests/test_a.py",
     ]  # fmt: skip
-    assert {file.path for file in files if file.content} == {"tests/__init__.py"}
+    known = {file.path for file in files if file.content}
+    assert known == {"pkg/__init__.py", "tests/__init__.py"}
+
+
+def test_a_package_with_names_of_its_own_is_written_by_the_model() -> None:
+    own = {"path": "pkg/__init__.py", "purpose": "Its version.", "defines": ["VERSION"]}
+    files = complete(read_plan(plan("pkg/a.py", own)))
+    assert not [file for file in files if file.content]
+
+
+def test_functions_that_the_task_names_are_planned() -> None:
+    task = "functions add(a, b), which adds (as one does), and sub(a); print() and x.y(z) are not"
+    files = complete(read_plan(plan("pkg/__init__.py", "pkg/a.py", "pkg/b.py", "test_a.py")), task)
+    assert {f.path: f.defines for f in files if f.defines} == {
+        "pkg/a.py": ("def add(a, b)", "def sub(a)")
+    }
+    planned = {"path": "b.py", "purpose": "", "defines": ["add(a, b) -> int", "def sub(a)"]}
+    assert complete(read_plan(plan("a.py", planned)), task) == read_plan(plan("a.py", planned))
+    of_class = complete(read_plan(plan("a.py")), "a class Sum with the method add(a, b)")
+    assert of_class == read_plan(plan("a.py"))

@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from agent.context.python import fault, imported, undefined
+from agent.context.python import fault, imported, name_of, opening, undefined
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,8 @@ def test_what_a_file_imports(text: str, path: str, expected: set[str]) -> None:
         ("def g(): ...", ["f(a)", "h"], ["f", "h"]),
         ("x = 1", ["the main loop"], ["the"]),
         ("x = 1", ["", "()"], []),
+        ("class A:\n    def f(self): ...", ["A", "def f(a)"], ["f"]),
+        ("class A:\n    def f(self): ...", ["A", "def f(self, a)"], []),
     ],
 )
 def test_what_a_file_lacks(text: str, signatures: list[str], expected: list[str]) -> None:
@@ -56,9 +58,36 @@ def test_what_a_file_lacks(text: str, signatures: list[str], expected: list[str]
         ("from .a import f", "it imports itself"),
         ("from pkg.b import g", "it imports pkg/b.py, which is written later"),
         ("def g(): ...", "it does not define f"),
-        ("def f(): ...", ""),
     ],
 )
 def test_what_is_wrong_with_a_file(text: str, says: str) -> None:
     found = fault(text, "pkg/a.py", ["f(x)"], ["pkg/b.py"])
-    assert found.startswith(says) and bool(found) is bool(says)
+    assert found is not None and found.text.startswith(says)
+    assert found.missing == (("f",) if "define" in says else ())
+
+
+def test_nothing_is_wrong_with_what_was_planned() -> None:
+    assert fault("def f(): ...", "pkg/a.py", ["f(x)"], ["pkg/b.py"]) is None
+
+
+def test_what_lacks_least_is_the_best() -> None:
+    texts = ["def f(", "import a", "x = 1", "def f(): ...", "def f(): ...\ndef g(): ..."]
+    weights = [found.weight if (found := fault(t, "a.py", ["f(x)", "g(x)"])) else 0 for t in texts]
+    assert weights == sorted(set(weights), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("signature", "line"),
+    [
+        ("f(a: int = 1) -> int", "def f(a: int = 1) -> int:\n"),
+        ("def f(a):", "def f(a):\n"),
+        ("async def f()", "async def f():\n"),
+        ("class A(B)", "class A(B):\n"),
+        ("A", "class A:\n"),
+        ("f", ""),
+        ("f(a", ""),
+        ("f(text), which counts", ""),
+    ],
+)
+def test_the_first_line_of_what_was_planned(signature: str, line: str) -> None:
+    assert opening(["other(x)", signature], name_of(signature)) == line
