@@ -286,3 +286,42 @@ async def test_a_file_that_lacks_what_others_count_on_is_written_once_more(desk:
     await desk.do([planned, desk.block("a.py", wrong), desk.block("a.py", right)], TASK)
     assert desk.read("a.py") == right
     assert "a.py once more: it does not define add" in notices(desk)
+
+
+TWO = json.dumps(
+    {"files": [{"path": "a.py", "purpose": "", "defines": ["add(a, b)", "sub(a, b)"]}]}
+)
+
+
+async def test_the_attempt_that_lacks_least_stands(desk: Desk) -> None:
+    half = "def add(a, b):\n    return a + b\n"
+    lines = [TWO, desk.block("a.py", "x = 1\n"), desk.block("a.py", half), "I give up."]
+    await desk.do(lines, TASK)
+    assert desk.read("a.py") == half
+    said = notices(desk)
+    assert said.index("it does not define add, sub") < said.index("it does not define sub")
+    assert "The last try would not do: it does not define sub." in desk.given(-1)
+
+
+async def test_what_is_missing_is_begun_for_a_small_model(desk: Desk) -> None:
+    rest = "    return a + b\n\n\ndef sub(a, b):\n    return a - b\n```\n"
+    wrong = "class Adder:\n    def add(self, a, b):\n        return a + b\n```\n"
+    await desk.do([TWO, wrong, rest], TASK, tries=3)
+    assert desk.read("a.py") == f"def add(a, b):\n{rest.removesuffix('```' + chr(10))}"
+
+
+async def test_a_written_file_imports_what_it_uses(desk: Desk) -> None:
+    planned = [
+        {"path": "pkg/core.py", "purpose": "", "defines": ["add(a, b)"]},
+        {"path": "pkg/__main__.py", "purpose": "", "defines": ["main()"]},
+    ]
+    main = "def main():\n    print(add(1, int(sys.argv[1])))\n"
+    lines = [
+        json.dumps({"files": planned}),
+        desk.block("pkg/core.py", "def add(a, b):\n    return a + b\n"),
+        desk.block("pkg/__main__.py", main),
+    ]
+    check = "python3 -m pkg 2 && python3 -c 'from pkg import add'"
+    ended = await desk.do(lines, TASK, check=check)
+    assert (ended.stop, ended.check_passed) == ("check_passed", True)
+    assert "pkg/__main__.py: what it lacks of imports and calls was added" in notices(desk)
