@@ -10,7 +10,7 @@ Kind = Literal["once", "session", "always", "no"]
 
 
 @dataclass(frozen=True)
-class Question:
+class ApprovalRequest:
     """One call that may not run by itself. All texts are unescaped: a terminal needs them safe.
 
     `headline` is one line, `detail` the whole command or the arguments, `diff` what a write would
@@ -40,9 +40,9 @@ class Answer:
         return self.kind != "no"
 
 
-Ask = Callable[[Question], Awaitable[Answer]]
+Ask = Callable[[ApprovalRequest], Awaitable[Answer]]
 
 
-async def nobody(question: Question) -> Answer:
+async def nobody(question: ApprovalRequest) -> Answer:
     """Stands in for a person where none is there."""
     return Answer("no", f"nobody is there to approve {question.tool}")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.approval import Answer, Kind
-from agent.approval import Question as Asked
+from agent.approval import Answer, ApprovalRequest, Kind
 from agent.ui.repl.host import Choice, Decision, Question
 
 _KINDS: dict[str, Kind] = {"y": "once", "s": "session", "a": "always", "n": "no"}
@@ -14,7 +13,7 @@ NO = Choice("n", "no, and say why", needs_reason=True)
 MOST_FILES = 20
 
 
-def as_question(asked: Asked) -> Question:
+def as_question(asked: ApprovalRequest) -> Question:
     """What, where, why and which rule; 'session' and 'always' where there is a pattern."""
     lasting = (
         Choice("s", "yes, in this session"),

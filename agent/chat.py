@@ -237,7 +237,7 @@ class Chat:
             return SessionLog.create(self.setup.state)
         return SessionLog.resume(self.setup.state, session)
 
-    async def _approve(self, asked: approval.Question) -> approval.Answer:
+    async def _approve(self, asked: approval.ApprovalRequest) -> approval.Answer:
         """Let the user decide about a call."""
         return as_answer(await self._ask(as_question(asked)))
 

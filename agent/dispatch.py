@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from agent.approval import Answer, Ask, Question, nobody
+from agent.approval import Answer, ApprovalRequest, Ask, nobody
 from agent.events import ApprovalAsked, ApprovalGiven, Event, Notice
 from agent.hooks import Hooks
 from agent.messages import ToolCall, ToolSpec, Values
@@ -166,7 +166,9 @@ class Dispatcher:
         if not self.policy.can_ask:
             return self.context
         why = "there is no sandbox here, so it would run with all your rights"
-        asked = Question("check", command, command, "", str(self.context.workspace.root), why)
+        asked = ApprovalRequest(
+            "check", command, command, "", str(self.context.workspace.root), why
+        )
         if (await self.ask(asked)).allows:
             return replace(self.context, sandbox=Off())
         return self.context
@@ -177,7 +179,7 @@ def telling(ask: Ask, emit: Callable[[Event], None]) -> Ask:
 
     ids = (f"ask{number}" for number in itertools.count(1))
 
-    async def asking(asked: Question) -> Answer:
+    async def asking(asked: ApprovalRequest) -> Answer:
         emit(ApprovalAsked(**asdict(asked), id=next(ids)))
         since = time.monotonic()
         answer = await ask(asked)
@@ -189,7 +191,7 @@ def telling(ask: Ask, emit: Callable[[Event], None]) -> Ask:
     return asking
 
 
-def question(call: ToolCall, verdict: Verdict, diff: str, folder: str) -> Question:
+def question(call: ToolCall, verdict: Verdict, diff: str, folder: str) -> ApprovalRequest:
     """What a person is shown about a call."""
     command = call.arguments.get("command")
     path = call.arguments.get("path")
@@ -200,7 +202,7 @@ def question(call: ToolCall, verdict: Verdict, diff: str, folder: str) -> Questi
     else:
         headline = call.name
         detail = json.dumps(call.arguments, ensure_ascii=False, indent=1, default=str)
-    return Question(
+    return ApprovalRequest(
         call.name, headline, detail, diff, folder, verdict.why, verdict.rule, verdict.pattern
     )
 

@@ -115,7 +115,7 @@ class ToolsDeclared:
 
 @dataclass(frozen=True)
 class ApprovalAsked:
-    """A person is asked whether a call may run; the fields are those of approval.Question.
+    """A person is asked whether a call may run; the fields are those of approval.ApprovalRequest.
 
     `id` names the question in an answer that comes from another program.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from agent.approval import Answer, Kind, Question
+from agent.approval import Answer, ApprovalRequest, Kind
 from agent.ui.escape import safe, safe_line
 from agent.ui.repl import host
 
@@ -12,7 +12,7 @@ MOST_DIFF_LINES = 200
 CHOICES: dict[str, Kind] = {"y": "once", "s": "session", "a": "always", "n": "no"}
 
 
-def ask_on_terminal(question: Question) -> Answer:
+def ask_on_terminal(question: ApprovalRequest) -> Answer:
     """Show the question on stderr and wait for an answer; the end of input is a no."""
     for line in question_text(question).split("\n"):
         click.echo(line, err=True)
@@ -52,7 +52,7 @@ def choose_on_terminal(question: host.Question) -> host.Decision:
     return host.Decision(key, given)
 
 
-def question_text(question: Question) -> str:
+def question_text(question: ApprovalRequest) -> str:
     """All that a person needs to decide, safe for a terminal."""
     lines = [f"{safe_line(question.tool)} asks to run in {safe_line(question.folder)}:"]
     lines += [f"  {line}" for line in safe(question.detail or question.headline).split("\n")]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agent.app import Consumer, Job, Session, open_workspace
-from agent.approval import Answer, Ask, Question
+from agent.approval import Answer, ApprovalRequest, Ask
 from agent.cli.asking import ask_on_terminal, choose_on_terminal
 from agent.cli.build import Built, build, find_model
 from agent.cli.permissions import Rights, find_rights
@@ -313,7 +313,7 @@ def _asker(consumer: Consumer) -> Ask | None:
     if printer is None:
         return None
 
-    async def ask(question: Question) -> Answer:
+    async def ask(question: ApprovalRequest) -> Answer:
         printer.pause()
         return await asyncio.to_thread(ask_on_terminal, question)
 

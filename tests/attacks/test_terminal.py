@@ -13,7 +13,7 @@ from typing import Any
 import pyte
 import pytest
 
-from agent.approval import Question
+from agent.approval import ApprovalRequest
 from agent.cli.asking import question_text
 from agent.cli.diff import painted
 from agent.events import (
@@ -118,7 +118,7 @@ def shown_again(evil: str) -> str:
 
 def asked(evil: str) -> str:
     diff = f"--- a/{evil}\n+++ b/{evil}\n@@ -1 +1 @@ {evil}\n-{evil}\n+{evil}\n"
-    return question_text(Question(evil, evil, evil, diff, evil, evil, evil, evil))
+    return question_text(ApprovalRequest(evil, evil, evil, diff, evil, evil, evil, evil))
 
 
 def diffed(evil: str) -> str:

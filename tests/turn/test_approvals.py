@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent.app import Job
-from agent.approval import Answer, Question
+from agent.approval import Answer, ApprovalRequest
 from agent.config import Limits
 from agent.events import ApprovalAsked, ApprovalGiven, CallMade, CallReturned, Notice, TurnEnded
 from agent.policy import Decision, Policy, Rule
@@ -46,7 +46,7 @@ async def test_headless_a_question_is_a_refusal_with_its_own_exit_code(desk: Des
 
 
 async def test_the_question_is_in_the_log_before_the_answer_acts(desk: Desk) -> None:
-    async def ask(question: Question) -> Answer:
+    async def ask(question: ApprovalRequest) -> Answer:
         assert [type(e) for e in desk.logged[-2:]] == [CallMade, ApprovalAsked]
         assert desk.names() == []
         assert "+x" in question.diff
@@ -61,7 +61,7 @@ async def test_the_question_is_in_the_log_before_the_answer_acts(desk: Desk) -> 
 
 
 async def test_the_reason_of_a_no_goes_to_the_model(desk: Desk) -> None:
-    async def ask(_question: Question) -> Answer:
+    async def ask(_question: ApprovalRequest) -> Answer:
         return Answer("no", "use tabs instead")
 
     lines = [desk.call("write", path="a.txt", content="x\n"), "I see."]
@@ -91,7 +91,7 @@ async def test_changes_in_between_do_not_start_the_count_again(desk: Desk) -> No
 
 @pytest.mark.parametrize("approval", ["auto", "never"])
 async def test_in_the_sandbox_nothing_is_asked(desk: Desk, approval: Any) -> None:
-    async def ask(question: Question) -> Answer:
+    async def ask(question: ApprovalRequest) -> Answer:
         raise AssertionError(question)
 
     lines = [
@@ -140,9 +140,9 @@ async def test_nobody_is_asked_about_the_other_tries_of_a_small_model(
     desk: Desk, kind: Any, questions: int
 ) -> None:
     """Each would be a question about the same file; where the first answer holds they are made."""
-    asked: list[Question] = []
+    asked: list[ApprovalRequest] = []
 
-    async def ask(question: Question) -> Answer:
+    async def ask(question: ApprovalRequest) -> Answer:
         asked.append(question)
         return Answer(kind)
 
@@ -161,9 +161,9 @@ async def test_nobody_is_asked_about_the_other_tries_of_a_small_model(
 
 async def test_a_no_ends_the_mending_of_a_project(desk: Desk) -> None:
     """It writes one file up to twelve times: the user is not asked twelve times."""
-    asked: list[Question] = []
+    asked: list[ApprovalRequest] = []
 
-    async def ask(question: Question) -> Answer:
+    async def ask(question: ApprovalRequest) -> Answer:
         asked.append(question)
         return Answer("once" if len(asked) == 1 else "no")
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from agent.app import Job
-from agent.approval import Answer, Question
+from agent.approval import Answer, ApprovalRequest
 from agent.dialects.chatml import ChatmlJson
 from agent.dialects.choose import choose_dialect
 from agent.engine.scripted import ScriptedEngine
@@ -145,7 +145,7 @@ def no_sandbox(desk: Desk) -> None:
 async def test_a_person_may_allow_a_command_without_a_sandbox(desk: Desk) -> None:
     questions: list[str] = []
 
-    async def ask(question: Question) -> Answer:
+    async def ask(question: ApprovalRequest) -> Answer:
         questions.append(question.detail)
         return Answer("once" if question.detail == "touch yes" else "no")
 

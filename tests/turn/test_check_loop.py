@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from agent.app import Job
-from agent.approval import Answer, Question
+from agent.approval import Answer, ApprovalRequest
 from agent.engine.base import Sampling
 from agent.errors import PermissionDenied
 from agent.events import CallMade, CheckEnded, CheckStarted, Event, Notice
@@ -265,7 +265,7 @@ async def test_without_a_sandbox_a_person_is_asked_once_for_the_check(
     check = desk.put_calculator()
     asked: list[str] = []
 
-    async def yes(question: Question) -> Answer:
+    async def yes(question: ApprovalRequest) -> Answer:
         asked.append(question.detail)
         return Answer("once")
 

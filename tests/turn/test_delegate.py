@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from agent.app import Session
-from agent.approval import Answer, Ask, Question
+from agent.approval import Answer, ApprovalRequest, Ask
 from agent.context.ledger import Ledger
 from agent.delegate import MOST_TURNS, Parent, delegate_tool
 from agent.engine.scripted import Line
@@ -137,11 +137,11 @@ async def test_its_check(desk: Desk, good: bool) -> None:
     assert f"[its check {'passed' if good else 'failed'}: {command}]" in back.text
 
 
-async def yes(_asked: Question) -> Answer:
+async def yes(_asked: ApprovalRequest) -> Answer:
     return Answer("once")
 
 
-async def no(_asked: Question) -> Answer:
+async def no(_asked: ApprovalRequest) -> Answer:
     return Answer("no")
 
 

@@ -6,16 +6,16 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from agent.approval import Answer, Question
+from agent.approval import Answer, ApprovalRequest
 from agent.cli.asking import ask_on_terminal, question_text
 
-QUESTION = Question(
+QUESTION = ApprovalRequest(
     "shell", "make \x1b[2K", "make \x1b[2K\u202e\nrm x", "", "/work", "it is not known",
     "approval ask", "shell(make)",
 )  # fmt: skip
 
 
-def asked(question: Question, typed: str) -> tuple[Answer, str]:
+def asked(question: ApprovalRequest, typed: str) -> tuple[Answer, str]:
     """The answer to what is typed, and what stood on the terminal."""
     answers: list[Answer] = []
 
@@ -55,12 +55,12 @@ def test_all_that_decides_is_shown_and_escaped() -> None:
 
 
 def test_without_a_pattern_only_once_is_offered() -> None:
-    answer, text = asked(Question("shell", "a", "a"), "a\ny\n")
+    answer, text = asked(ApprovalRequest("shell", "a", "a"), "a\ny\n")
     assert answer == Answer("once")
     assert "always" not in text
 
 
 def test_a_diff_is_bounded() -> None:
-    text = question_text(Question("write", "write a", "a", "+x\n" * 5000))
+    text = question_text(ApprovalRequest("write", "write a", "a", "+x\n" * 5000))
     assert "4800 more lines" in text
     assert text.count("+x") == 200

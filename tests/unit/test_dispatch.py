@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import Field
 
-from agent.approval import Answer, Question
+from agent.approval import Answer, ApprovalRequest
 from agent.dispatch import Dispatcher, telling
 from agent.events import ApprovalAsked, ApprovalGiven
 from agent.hooks import Hook, Hooks
@@ -112,7 +112,7 @@ async def test_a_person_decides_about_a_command(
 ) -> None:
     asked: list[str] = []
 
-    async def ask(question: Question) -> Answer:
+    async def ask(question: ApprovalRequest) -> Answer:
         asked.append(question.detail)
         return Answer("once" if answer else "no")
 
@@ -129,9 +129,9 @@ async def test_a_person_decides_about_a_command(
 
 
 async def test_nobody_is_asked_about_a_wrong_call(dispatcher: Dispatcher) -> None:
-    asked: list[Question] = []
+    asked: list[ApprovalRequest] = []
 
-    async def ask(question: Question) -> Answer:
+    async def ask(question: ApprovalRequest) -> Answer:
         asked.append(question)
         return Answer("once")
 
@@ -159,9 +159,9 @@ class Person:
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
-        self.seen: list[Question] = []
+        self.seen: list[ApprovalRequest] = []
 
-    async def __call__(self, question: Question) -> Answer:
+    async def __call__(self, question: ApprovalRequest) -> Answer:
         self.seen.append(question)
         return self.answer
 
@@ -218,7 +218,7 @@ async def test_a_file_that_changes_while_the_question_stands_is_not_overwritten(
     path = tmp_path / "a.py"
     path.write_text("x = 1\n")
 
-    async def ask(_question: Question) -> Answer:
+    async def ask(_question: ApprovalRequest) -> Answer:
         path.write_text("x = 2\n")
         return Answer("once")
 
@@ -282,7 +282,7 @@ async def test_rules_see_through_links(dispatcher: Dispatcher, tmp_path: Path) -
 async def test_questions_and_answers_are_events() -> None:
     events: list[Any] = []
     ask = telling(Person(Answer("no", "because")), events.append)
-    question = Question("shell", "ls", "ls", "", "/work", "why", "rule", "shell(ls)")
+    question = ApprovalRequest("shell", "ls", "ls", "", "/work", "why", "rule", "shell(ls)")
     assert await ask(question) == Answer("no", "because")
     assert events == [
         ApprovalAsked("shell", "ls", "ls", "", "/work", "why", "rule", "shell(ls)"),
@@ -300,9 +300,9 @@ def hooked(dispatcher: Dispatcher, event: str, code: str, told: list[str]) -> Di
 async def test_a_hook_stops_a_call_before_anybody_is_asked(
     dispatcher: Dispatcher, seen: list[Any]
 ) -> None:
-    asked: list[Question] = []
+    asked: list[ApprovalRequest] = []
 
-    async def ask(question: Question) -> Answer:
+    async def ask(question: ApprovalRequest) -> Answer:
         asked.append(question)
         return Answer("once")
 
