@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 from agent.check import CheckResult
 from agent.context.mending import mended
@@ -175,7 +176,12 @@ def next_file(failure: str, files: Sequence[str], tried: Counter[str]) -> str:
     if not named:
         return ""
     if all(map(_is_test, named)):
-        named += [file for file in files if file.endswith(".py") and not _is_test(file)]
+        code = [file for file in files if file.endswith(".py") and not _is_test(file)]
+        # tests/test_words.py most likely tests words.py.
+        stems = [PurePosixPath(file).stem for file in named]
+        named += sorted(
+            code, key=lambda file: not any(PurePosixPath(file).stem in s for s in stems)
+        )
     return min(named, key=lambda file: (tried[file], _is_test(file), named.index(file)))
 
 

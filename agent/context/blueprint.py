@@ -190,13 +190,15 @@ def listing(files: Sequence[PlannedFile]) -> str:
 
 
 def _bare(file: PlannedFile, files: Sequence[PlannedFile]) -> PlannedFile:
-    """A package that only gathers what its modules define needs no model to write it."""
+    """A package that gathers what its modules define needs no model to write it."""
     package = PurePosixPath(file.path)
     if package.name != "__init__.py" or file.content:
         return file
     others = [f for f in files if PurePosixPath(f.path).parent == package.parent and f is not file]
     theirs = {name_of(text) for other in others for text in other.defines}
-    gathers = bool(others) and {name_of(text) for text in file.defines} <= theirs
+    own = {name_of(text) for text in file.defines}
+    # A plan that names the same functions twice means the same functions.
+    gathers = bool(others) and (not own or bool(own & theirs))
     if not gathers and not is_test(file):
         return file
     text = file.purpose.replace("\\", "").strip() or f"The package {package.parent.name}."

@@ -40,7 +40,9 @@ def fault(
     if early := names & set(later):
         return Fault(f"it imports {min(early)}, which is written later", 100)
     if missing := undefined(tree, defines):
-        return Fault(f"it does not define {', '.join(missing)}", len(missing), tuple(missing))
+        return Fault(f"it does not define {', '.join(missing)}", 10 * len(missing), tuple(missing))
+    if hollow := stubs(tree, defines):
+        return Fault(f"it leaves {', '.join(hollow)} to be written", len(hollow))
     return None
 
 
@@ -81,6 +83,23 @@ def undefined(tree: ast.Module, signatures: Sequence[str]) -> list[str]:
         if m["name"] not in (all_names if has_class and not _is_function(m) else top)
     )
     return list(missing)
+
+
+def stubs(tree: ast.Module, signatures: Sequence[str]) -> list[str]:
+    """Names of the signatures that stand in the file with nothing behind them."""
+    wanted = {name_of(text) for text in signatures}
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    nodes = [n for n in ast.walk(tree) if isinstance(n, kinds) and n.name in wanted]
+    # An exception of one's own has no more to it.
+    plain = [n for n in nodes if not (isinstance(n, ast.ClassDef) and n.bases)]
+    return [node.name for node in plain if all(map(_says_nothing, node.body))]
+
+
+def _says_nothing(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Raise):
+        return node.exc is not None and "NotImplementedError" in ast.unparse(node.exc)
+    is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return is_text or isinstance(node, ast.Pass)
 
 
 def opening(signatures: Sequence[str], name: str) -> str:

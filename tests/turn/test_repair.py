@@ -104,3 +104,9 @@ def test_the_last_named_file_comes_first_and_code_before_its_tests() -> None:
         tried[order[-1]] += 1
     assert order == ["pkg/core.py", "a.py", "tests/test_a.py", "pkg/core.py"]
     assert next_file("nothing is named", files, tried) == ""
+
+
+def test_what_is_called_like_the_test_comes_first() -> None:
+    failure = "FAIL: test_one (tests.test_words.WordsTest.test_one)"
+    files = ["pkg/lines.py", "pkg/words.py", "pkg/__init__.py", "tests/test_words.py"]
+    assert next_file(failure, files, Counter()) == "pkg/words.py"

@@ -73,6 +73,7 @@ class Repl:
         self._last_interrupt = -TWICE_S
         self.steady: Steady | None = None
         self._suspended = 0
+        self._drawn = 0.0
         self._background: asyncio.Future[None] | None = None
         self._held: list[News] = []
         self.app = make_application(self, keyboard)
@@ -298,14 +299,13 @@ class Repl:
             return
         self.view.resize(self.width())
         lines = self.view.take()
-        if not lines:
-            self.app.invalidate()
-            return
         with self.output.frame():
-            self.app.renderer.erase()
-            self.output.write_raw("".join(f"{line}\r\n" for line in lines))
+            if lines:
+                self.app.renderer.erase()
+                self.output.write_raw("".join(f"{line}\r\n" for line in lines))
             # What the windows show is kept until the next redraw, which only this one counts as.
             self.app._redraw()
+        self._drawn = time.monotonic()
 
     def suspended(self) -> Suspended:
         """The terminal belongs to somebody else meanwhile."""
@@ -321,7 +321,8 @@ class Repl:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            if self.status.state in ("working", "loading") or self.asking.current:
+            is_busy = self.status.state in ("working", "loading")
+            if self.asking.current or (is_busy and time.monotonic() - self._drawn >= TICK_S):
                 self.app.invalidate()
             if self.output.lost:
                 self.leave()

@@ -1,17 +1,22 @@
-"""News from the host's thread, brought to the thread of the user interface a frame at a time."""
+"""News from the host's thread, brought to the thread of the user interface a frame at a time.
+
+Where the model has all cores, what drawing takes is missing there: so frames come so seldom that
+drawing them takes a small share of the time.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from agent.ui.repl.host import News
 
-# Seconds between two frames: faster is not seen, and takes time from the model.
-FRAME_S = 0.08
+FRAME_S = 0.08  # between two frames at least: faster is not seen
+SHARE = 0.015  # of the time, at most, goes into drawing
 
 
 class Feed:
@@ -45,5 +50,7 @@ class Feed:
             news = list(self._news)
             self._news.clear()
             self._awake = False
-        self._next_frame = self._loop.time() + FRAME_S
+        before = time.thread_time()
         self._take(news)
+        cost = time.thread_time() - before
+        self._next_frame = self._loop.time() + max(FRAME_S, cost / SHARE - cost)

@@ -11,6 +11,7 @@ from agent.context.blueprint import (
     MOST_FILES,
     PlannedFile,
     complete,
+    gathered,
     is_whole_project,
     listing,
     read_plan,
@@ -174,6 +175,16 @@ def test_a_package_with_names_of_its_own_is_written_by_the_model() -> None:
     own = {"path": "pkg/__init__.py", "purpose": "Its version.", "defines": ["VERSION"]}
     files = complete(read_plan(plan("pkg/a.py", own)))
     assert not [file for file in files if file.content]
+
+
+def test_a_package_that_plans_what_a_module_has_gathers_it() -> None:
+    module = {"path": "pkg/a.py", "purpose": "", "defines": ["add(a, b)", "main()"]}
+    twice = {"path": "pkg/__init__.py", "purpose": "Adds.", "defines": ["Adder", "add(a, b)"]}
+    files = complete(read_plan(plan(module, twice)))
+    assert [(file.path, file.content) for file in files][1:] == [
+        ("pkg/__init__.py", '"""Adds."""\n')
+    ]
+    assert gathered(files[1], files) == ["add", "Adder"]
 
 
 def test_functions_that_the_task_names_are_planned() -> None:

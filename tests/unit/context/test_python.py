@@ -58,20 +58,26 @@ def test_what_a_file_lacks(text: str, signatures: list[str], expected: list[str]
         ("from .a import f", "it imports itself"),
         ("from pkg.b import g", "it imports pkg/b.py, which is written later"),
         ("def g(): ...", "it does not define f"),
+        ("def f(x):\n    pass", "it leaves f to be written"),
+        ("def f(x):\n    '''Text.'''\n    ...", "it leaves f to be written"),
+        ("async def f(x):\n    raise NotImplementedError", "it leaves f to be written"),
+        ("def f(x):\n    raise NotImplementedError('later')", "it leaves f to be written"),
     ],
 )
 def test_what_is_wrong_with_a_file(text: str, says: str) -> None:
     found = fault(text, "pkg/a.py", ["f(x)"], ["pkg/b.py"])
     assert found is not None and found.text.startswith(says)
-    assert found.missing == (("f",) if "define" in says else ())
+    assert found.missing == (("f",) if "not define" in says else ())
 
 
 def test_nothing_is_wrong_with_what_was_planned() -> None:
-    assert fault("def f(): ...", "pkg/a.py", ["f(x)"], ["pkg/b.py"]) is None
+    text = "def f():\n    return 1\ndef g(): ...\nclass Bad(Exception):\n    pass\n"
+    assert fault(text, "pkg/a.py", ["f(x)", "class Bad"], ["pkg/b.py"]) is None
 
 
 def test_what_lacks_least_is_the_best() -> None:
-    texts = ["def f(", "import a", "x = 1", "def f(): ...", "def f(): ...\ndef g(): ..."]
+    whole = "def g(): return 1"
+    texts = ["def f(", "import a", "x = 1", whole, f"def f(): ...\n{whole}", f"{whole}\nf = g"]
     weights = [found.weight if (found := fault(t, "a.py", ["f(x)", "g(x)"])) else 0 for t in texts]
     assert weights == sorted(set(weights), reverse=True)
 
