@@ -8,6 +8,7 @@ plan is evaluated once.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -42,6 +43,7 @@ OUTLINE_SHARE = 6  # of the window
 TASK_SHARE = 4  # a quarter of the window at most is the user's own text
 FILE_SHARE = 8  # of the window, for a small model's file
 LEAST_FILE = 1_024  # tokens
+MOST_TIMES = 3  # that tests say the same
 SPARE = 16  # tokens that stay free behind an answer
 CHARS_PER_TOKEN = 3
 MOST_CHARS = 100_000  # of a file that is looked into
@@ -261,8 +263,7 @@ def _later(files: Sequence[PlannedFile], written: Sequence[str]) -> list[str]:
 
 def _known(file: PlannedFile, files: Sequence[PlannedFile], texts: Mapping[str, str]) -> Draft:
     """The file whose text is known: a package, with what it gathers."""
-    call, names = _call(file), gathered(file, files)
-    lines = exports(str(PurePosixPath(file.path).parent), names, texts)
+    call, lines = _call(file), exports(gathered(file, files), texts)
     content = f"{file.content}\n{lines}" if lines else file.content
     return Draft(replace(call, arguments={**call.arguments, "content": content}), None)
 
@@ -278,6 +279,8 @@ def _whole_tests(reply: Reply, file: PlannedFile) -> str:
         return ""
     said = "".join(piece.text for piece in reply.pieces)
     lines = said.partition(fence_opening(file.path))[2].splitlines(keepends=True)
+    often = {n for n, times in Counter(lines).items() if times > MOST_TIMES and "assert" in n}
+    lines = [line for line in lines if line not in often]  # where it lost its way
     while lines:
         del lines[-1]  # it may be cut off too
         text = "".join(lines)

@@ -205,12 +205,16 @@ def _bare(file: PlannedFile, files: Sequence[PlannedFile]) -> PlannedFile:
     return replace(file, content=f'"""{text}"""\n')
 
 
-def gathered(file: PlannedFile, files: Sequence[PlannedFile]) -> list[str]:
-    """The names that a package has from its modules."""
+def gathered(file: PlannedFile, files: Sequence[PlannedFile]) -> dict[str, str]:
+    """The names that a package has from its modules, each with the path that defines it."""
     folder = PurePosixPath(file.path).parent
     inside = [f for f in files if PurePosixPath(f.path).parent == folder and not is_test(f)]
-    names = [name_of(text) for each in inside for text in each.defines]
-    return [name for name in dict.fromkeys(names) if name not in ("", "main")]
+    names: dict[str, str] = {}
+    for each in inside:
+        for text in each.defines:
+            if not _is_special(each) and name_of(text) not in ("", "main"):
+                names.setdefault(name_of(text), each.path)
+    return names
 
 
 def _is_special(file: PlannedFile) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from pyflakes.checker import Checker
@@ -49,11 +49,15 @@ def mended(text: str, path: str, files: Mapping[str, str]) -> str:
     return _with_what_is_used(text, path, others)
 
 
-def exports(package: str, names: Iterable[str], files: Mapping[str, str]) -> str:
-    """The lines of a package's __init__ that make these names of its modules its own."""
+def exports(names: Mapping[str, str], files: Mapping[str, str]) -> str:
+    """The lines of a package's __init__ that make names of its modules its own; `names` maps each
+    to the file that is to define it."""
     trees = _trees(files)
-    homes = _homes({path: tree for path, tree in trees.items() if _folder(path) == package})
-    found = {name: homes[name] for name in names if name in homes}
+    found = {
+        name: _module(path)
+        for name, path in names.items()
+        if path in trees and name in defined(trees[path].body)
+    }
     return "".join(f"{line}\n" for line in _statements(found))
 
 
@@ -67,10 +71,6 @@ def _parsed(text: str) -> ast.Module | None:
 def _trees(files: Mapping[str, str]) -> dict[str, ast.Module]:
     trees = {path: _parsed(text) for path, text in files.items() if path.endswith(".py")}
     return {path: tree for path, tree in trees.items() if tree is not None}
-
-
-def _folder(path: str) -> str:
-    return str(PurePosixPath(path).parent)
 
 
 def _module(path: str) -> str:

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 NO_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)  # what ast.parse may raise
-_NAME = re.compile(r"\s*(?P<kind>class |def |async def )?\s*(?P<name>[A-Za-z_]\w*)")
+# How models write down what a file is to define; a sentence is no signature.
+_NAME = re.compile(
+    r"\s*(?P<kind>class |def |async def |function |method )?\s*(?:[A-Za-z_]\w*\.)*"
+    r"(?P<name>[A-Za-z_]\w*)\s*(?=[(:=]|->|$)"
+)
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ def opening(signatures: Sequence[str], name: str) -> str:
         match = _NAME.match(text)
         if match and match["name"] == name:
             kind = match["kind"] or ("class " if name[:1].isupper() else "def ")
+            kind = "def " if kind in ("function ", "method ") else kind
             line = f"{kind}{text[match.start('name') :].strip().rstrip(':')}:\n"
             try:
                 ast.parse(f"{line}    pass")
@@ -118,7 +123,7 @@ def opening(signatures: Sequence[str], name: str) -> str:
 
 
 def _is_function(match: re.Match[str]) -> bool:
-    return match["kind"] in ("def ", "async def ") and "(self" not in match.string
+    return match["kind"] in ("def ", "async def ", "function ") and "(self" not in match.string
 
 
 def bound(nodes: Iterable[ast.AST]) -> set[str]:

@@ -267,6 +267,13 @@ async def test_of_tests_without_an_end_the_whole_ones_stay(desk: Desk) -> None:
     assert "test_a.py had no end: what is whole of it stays" in notices(desk)
 
 
+async def test_where_tests_go_in_circles_nothing_of_it_stays(desk: Desk) -> None:
+    head = "def test_one():\n    assert 1 == 1\n    assert 2 == 2\n"
+    lines = [plan(["a.py", "test_a.py"]), "x = 1\n```\n", head + "    assert 3 == 3\n" * 500]
+    ended = await desk.do(lines, TASK, tries=8, n_ctx=8192, check="python3 test_a.py")
+    assert (ended.stop, desk.read("test_a.py")) == ("check_passed", head)
+
+
 async def test_tests_are_to_be_few(desk: Desk) -> None:
     await desk.do([plan(["a.py", "test_a.py"]), *[writer_of("x = 1\n")] * 2], TASK)
     said = "A handful of short tests"

@@ -184,7 +184,7 @@ def test_a_package_that_plans_what_a_module_has_gathers_it() -> None:
     assert [(file.path, file.content) for file in files][1:] == [
         ("pkg/__init__.py", '"""Adds."""\n')
     ]
-    assert gathered(files[1], files) == ["add", "Adder"]
+    assert gathered(files[1], files) == {"add": "pkg/a.py"}
 
 
 def test_functions_that_the_task_names_are_planned() -> None:

@@ -98,7 +98,9 @@ def test_files_that_are_no_python_are_passed_over() -> None:
 
 
 def test_a_package_has_what_its_modules_define() -> None:
-    files = {**FILES, "pkg/__main__.py": "def show(n): ...\n", "other/core.py": CORE}
-    lines = exports("pkg", ["double", "show", "same", "Sum", "missing"], files)
-    assert lines == "from pkg.core import Sum, double\nfrom pkg.text import show\n"
-    assert exports("pkg", [], files) == ""
+    names = {"double": "pkg/core.py", "show": "pkg/text.py", "same": "pkg/two.py"}
+    lines = exports({**names, "Sum": "pkg/core.py", "double2": "pkg/core.py", "x": "x.py"}, FILES)
+    assert lines == (
+        "from pkg.core import Sum, double\nfrom pkg.text import show\nfrom pkg.two import same\n"
+    )
+    assert exports({}, FILES) == ""
