@@ -20,6 +20,7 @@ from agent.context.blueprint import (
     PlannedFile,
     complete,
     gathered,
+    is_document,
     is_test,
     listing,
     read_plan,
@@ -29,7 +30,7 @@ from agent.context.entry import within
 from agent.context.mending import exports, mended
 from agent.context.project import read_shown
 from agent.context.prompt import fence_opening, prompt_text
-from agent.context.python import Fault, fault, opening
+from agent.context.python import NO_PYTHON, Fault, fault, opening
 from agent.events import Event, Notice
 from agent.exchange import Exchange
 from agent.messages import ToolCall, User
@@ -52,6 +53,7 @@ TESTS = (
     "A handful of short tests, with values of which you can be certain: those of the task first. "
     "A test that reads a file writes it before."
 )
+DOCUMENT = "Twenty lines at most."
 USING = "Of the other files import only what is written already, by the paths that are given."
 
 
@@ -178,7 +180,7 @@ class Blueprint:
         """What a message wrote, put right as far as the project knows how."""
         made = [call for call in reply.calls if _writes(call, file)]
         content = str(made[0].arguments.get("content", "")) if made else ""
-        if not made and is_test(file) and (content := _whole_tests(reply, file)):
+        if not made and (content := _whole_part(reply, file)):
             self.emit(Notice(f"{file.path} had no end: what is whole of it stays"))
         if not made and not content:
             return Draft(None, NOTHING)
@@ -226,6 +228,7 @@ class Blueprint:
         defines = f" It defines: {'; '.join(file.defines)}." if file.defines else ""
         text = prompt_text("file").replace("{path}", file.path)
         using = f"{TESTS} {USING}" if is_test(file) else USING if written else ALONE
+        using = DOCUMENT if is_document(file) else using
         text = text.replace("{imports}", using)
         parts.append(text.replace("{purpose}", file.purpose).replace("{defines}", defines))
         return "\n\n".join(parts)
@@ -273,20 +276,23 @@ def _call(file: PlannedFile) -> ToolCall:
     return ToolCall(f"plan.{file.path}", "write", arguments, "plan")
 
 
-def _whole_tests(reply: Reply, file: PlannedFile) -> str:
-    """The tests that are whole in a Python file that was cut off; '' if there is none."""
-    if reply.reason not in ("length", "looping") or not _is_python(file.path):
+def _whole_part(reply: Reply, file: PlannedFile) -> str:
+    """What is whole in tests or in a document that was cut off; '' if there is nothing."""
+    if reply.reason not in ("length", "looping") or not (is_test(file) or is_document(file)):
         return ""
     said = "".join(piece.text for piece in reply.pieces)
-    lines = said.partition(fence_opening(file.path))[2].splitlines(keepends=True)
-    often = {n for n, times in Counter(lines).items() if times > MOST_TIMES and "assert" in n}
-    lines = [line for line in lines if line not in often]  # where it lost its way
+    lines = said.partition(fence_opening(file.path))[2].splitlines(keepends=True)[:-1]
+    often = {line for line, times in Counter(lines).items() if times > MOST_TIMES}
+    if is_document(file):
+        return "".join(line for line in lines if line not in often or not line.strip())
+    # Where it lost its way it says the same again and again.
+    lines = [line for line in lines if line not in often or "assert" not in line]
     while lines:
-        del lines[-1]  # it may be cut off too
         text = "".join(lines)
-        with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+        with suppress(*NO_PYTHON):
             ast.parse(text)
             return text if "def test" in text else ""
+        del lines[-1]
     return ""
 
 

@@ -29,6 +29,7 @@ from agent.window import Window
 ROUNDS = 12
 MOST_SHOWN = 3  # files beside the one that is written
 MOST_CHARS = 100_000  # of a file that is looked into
+PATIENCE = 1.5  # tries of a file before those of the next
 WARMER = 0.25  # temperature for each time that the same file was written before
 
 
@@ -167,22 +168,21 @@ def files_in(failure: str, files: Sequence[str]) -> list[str]:
 
 
 def next_file(failure: str, files: Sequence[str], tried: Counter[str]) -> str:
-    """The file to write next: one that the failure names and that was written least; code before
-    its tests. '' where none is named.
+    """The file to write next: what the failure names last is tried again before the next one. ''
+    where it names none.
 
-    Where it names tests only, what they test may be wrong as well.
+    A test may be as wrong as what it tests, so it comes second; what it tests is what is called
+    like it, where the failure names tests only.
     """
     named = files_in(failure, files)
-    if not named:
-        return ""
-    if all(map(_is_test, named)):
+    tests = [file for file in named if _is_test(file)]
+    code = [file for file in named if file not in tests]
+    if not code and tests:
+        stems = " ".join(PurePosixPath(file).stem for file in tests)
         code = [file for file in files if file.endswith(".py") and not _is_test(file)]
-        # tests/test_words.py most likely tests words.py.
-        stems = [PurePosixPath(file).stem for file in named]
-        named += sorted(
-            code, key=lambda file: not any(PurePosixPath(file).stem in s for s in stems)
-        )
-    return min(named, key=lambda file: (tried[file], _is_test(file), named.index(file)))
+        code.sort(key=lambda file: PurePosixPath(file).stem not in stems)
+    order = [*code[:1], *tests[:1], *code[1:], *tests[1:]]
+    return min(order, key=lambda file: tried[file] + PATIENCE * order.index(file), default="")
 
 
 def _is_test(file: str) -> bool:

@@ -224,7 +224,7 @@ def _is_special(file: PlannedFile) -> bool:
 def _stage(file: PlannedFile) -> int:
     """Code, what gathers it, its tests, what is written about it; equal ones stay in order."""
     name = PurePosixPath(file.path).name.lower()
-    if name.endswith((".md", ".rst", ".txt")):
+    if is_document(file):
         return 4
     if is_test(file):
         return 3
@@ -235,3 +235,8 @@ def is_test(file: PlannedFile) -> bool:
     """Whether a file has tests, or belongs to them."""
     path = PurePosixPath(file.path)
     return "test" in path.parts[0].lower() or path.name.lower().startswith("test_")
+
+
+def is_document(file: PlannedFile) -> bool:
+    """Whether a file is for people to read."""
+    return file.path.lower().endswith((".md", ".rst", ".txt"))

@@ -274,6 +274,13 @@ async def test_where_tests_go_in_circles_nothing_of_it_stays(desk: Desk) -> None
     assert (ended.stop, desk.read("test_a.py")) == ("check_passed", head)
 
 
+async def test_of_a_document_without_an_end_the_whole_lines_stay(desk: Desk) -> None:
+    lines = [plan(["README.md"]), "# It\n\nIt adds.\n" + "Yes, it does.\n" * 300]
+    await desk.do(lines, TASK, tries=8, n_ctx=8192)
+    assert desk.read("README.md") == "# It\n\nIt adds.\n"
+    assert "Twenty lines at most." in desk.given(-1)
+
+
 async def test_tests_are_to_be_few(desk: Desk) -> None:
     await desk.do([plan(["a.py", "test_a.py"]), *[writer_of("x = 1\n")] * 2], TASK)
     said = "A handful of short tests"

@@ -55,7 +55,7 @@ def test_where_only_tests_are_named_what_they_test_comes_first() -> None:
     assert files_in(failure, files) == ["tests/test_tool.py"]
     tried: Counter[str] = Counter()
     assert next_file(failure, files, tried) == "tool.py"
-    tried["tool.py"] += 1
+    tried["tool.py"] += 2
     assert next_file(failure, files, tried) == "tests/test_tool.py"
 
 
@@ -93,16 +93,19 @@ def test_a_module_that_is_run_is_named(file: str) -> None:
     assert files_in("it ended with:\n+ python3 -m tools in.txt", [file, "other.py"]) == []
 
 
-def test_the_last_named_file_comes_first_and_code_before_its_tests() -> None:
+def test_the_last_named_file_is_tried_again_before_its_tests_and_these_before_others() -> None:
     failure = 'File "a.py", line 1\nFile "tests/test_a.py", line 3\nimport pkg.core'
     files = ["pkg/core.py", "a.py", "tests/test_a.py", "b.py"]
     assert files_in(failure, files) == ["pkg/core.py", "tests/test_a.py", "a.py"]
     tried: Counter[str] = Counter()
     order = []
-    for _ in range(4):
+    for _ in range(6):
         order.append(next_file(failure, files, tried))
         tried[order[-1]] += 1
-    assert order == ["pkg/core.py", "a.py", "tests/test_a.py", "pkg/core.py"]
+    core, test = "pkg/core.py", "tests/test_a.py"
+    assert order == [core, core, test, core, test, core]
+    tried.update([core, test, test])
+    assert next_file(failure, files, tried) == "a.py"
     assert next_file("nothing is named", files, tried) == ""
 
 
