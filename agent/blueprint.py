@@ -30,7 +30,7 @@ from agent.context.entry import within
 from agent.context.mending import exports, mended
 from agent.context.project import read_shown
 from agent.context.prompt import fence_opening, prompt_text
-from agent.context.python import NO_PYTHON, Fault, fault, opening
+from agent.context.python import NO_PYTHON, Fault, fault, name_of, opening
 from agent.events import Event, Notice
 from agent.exchange import Exchange
 from agent.messages import ToolCall, User
@@ -129,7 +129,7 @@ class Blueprint:
         done.usage.add(reply.usage)
         if reply.reason == "interrupted":
             return [], "interrupted"
-        files = complete(read_plan(reply.text), words)
+        files = complete(read_plan(reply.text), words, together=task.tries > 1)
         if not files:
             self.emit(Notice("the model made no plan that can be read, so it works without one"))
             # What was said of it would only be in the way; the fixed prompt stays.
@@ -248,11 +248,14 @@ class Blueprint:
             sampling = replace(sampling, temperature=warmer, top_k=40, seed=sampling.seed + attempt)
         # A large model may think first; a small one only gets lost on the way.
         begin = fence_opening(file.path) if task.tries > 1 else ""
-        if begin and attempt and wrong and wrong.missing:
-            begin += opening(file.defines, wrong.missing[0])
+        if begin and file.defines and _is_python(file.path) and not is_test(file):
+            # It likes to write a class; what it uses is imported afterwards.
+            missing = wrong.missing[0] if wrong and wrong.missing else name_of(file.defines[0])
+            begin += opening(file.defines, missing)
         most = self.window.room(delta) - SPARE - self.count(begin)
         if task.tries > 1:  # a small model may go on with a list until the window is full
-            most = min(most, max(LEAST_FILE, self.window.n_ctx // FILE_SHARE))
+            least = LEAST_FILE // 4 if is_document(file) else LEAST_FILE
+            most = min(most, max(least, self.window.n_ctx // FILE_SHARE * least // LEAST_FILE))
         if task.limits.tokens:
             most = min(most, max(1, task.limits.tokens - done.usage.generated))
         # With '' as the path that must not follow, the message ends behind its one file.

@@ -30,7 +30,7 @@ ROUNDS = 12
 MOST_SHOWN = 3  # files beside the one that is written
 MOST_CHARS = 100_000  # of a file that is looked into
 PATIENCE = 1.5  # tries of a file before those of the next
-WARMER = 0.25  # temperature for each time that the same file was written before
+WARMER = 0.35  # temperature for each time that the same file was written before
 
 
 class Repair:
@@ -99,12 +99,21 @@ class Repair:
         if reply.reason == "interrupted":
             return True
         calls = [self._mended(call, done) for call in reply.calls[:1]]
+        if calls and self._is_there(calls[0]):
+            self.emit(Notice("that is what it was before"))
+            return False
         wrong = [why for call in calls if (why := _fault(call, result.failure))]
         if wrong:
             self.emit(Notice(f"{path or 'the file'} was not taken: {wrong[0].text}"))
         else:
             await self.runner.calls(calls, done)
         return False
+
+    def _is_there(self, call: ToolCall) -> bool:
+        """Whether a call would write what stands there."""
+        path, content = (str(call.arguments.get(name, "")) for name in ("path", "content"))
+        shown = read_shown(self.runner.workspace, path, MOST_CHARS)
+        return call.name == "write" and shown is not None and shown.text == content
 
     def _mended(self, call: ToolCall, done: Progress) -> ToolCall:
         """A whole file with what the project knows of it put right."""

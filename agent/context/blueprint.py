@@ -117,12 +117,15 @@ def _planned(item: object) -> PlannedFile | None:
     )
 
 
-def complete(files: Sequence[PlannedFile], task: str = "") -> list[PlannedFile]:
+def complete(
+    files: Sequence[PlannedFile], task: str = "", *, together: bool = False
+) -> list[PlannedFile]:
     """The plan with what a folder of modules needs, in an order in which it can be written.
 
     A module that has the name of a package could not be imported beside it: it moves into it. What
     the task names of the files that projects have, and of functions, and the plan forgot, is added;
-    and what it runs as ``python -m NAME`` can be run.
+    and what it runs as ``python -m NAME`` can be run. With `together` functions that the task names
+    are in one module, where a small model, which sees one file at a time, keeps them apart in mind.
     """
     if files:
         names = {PurePosixPath(file.path).name.lower() for file in files}
@@ -131,6 +134,7 @@ def complete(files: Sequence[PlannedFile], task: str = "") -> list[PlannedFile]:
     packages = {str(PurePosixPath(f.path).parent) for f in files if f.path.endswith(".py")}
     files = [_inside(file, packages, {f.path for f in files}) for file in files]
     files = _with_functions(files, task)
+    files = _together(files, task) if together else files
     files = _runnable(files, dict.fromkeys(_RUNS.findall(task)))
     paths = {file.path for file in files}
     added = []
@@ -148,13 +152,35 @@ def complete(files: Sequence[PlannedFile], task: str = "") -> list[PlannedFile]:
 def _with_functions(files: Sequence[PlannedFile], task: str) -> list[PlannedFile]:
     """The plan in which the functions that a task names are functions of a module."""
     modules = [f for f in files if f.path.endswith(".py") and not _is_special(f) and not is_test(f)]
-    if not modules or "method" in task:  # they may be those of a class
-        return list(files)
     planned = {name_of(text) for file in files for text in file.defines}
-    lacks = {name_of(match[0]): match[0] for match in _FUNCTION.finditer(task)}
-    more = tuple(f"def {text}" for name, text in lacks.items() if name not in planned)
+    more = [f"def {text}" for name, text in _named(task).items() if name not in planned]
+    if not modules or not more:
+        return list(files)
     first = modules[0]
     return [replace(f, defines=(*more, *f.defines)) if f is first else f for f in files]
+
+
+def _named(task: str) -> dict[str, str]:
+    """The functions that a task names with their parameters; none where they may be methods."""
+    if "method" in task:
+        return {}
+    return {name_of(match[0]): match[0] for match in _FUNCTION.finditer(task)}
+
+
+def _together(files: Sequence[PlannedFile], task: str) -> list[PlannedFile]:
+    """The plan in which modules of one folder with nothing but functions of the task are one."""
+    named = _named(task).keys()
+    parts = [f for f in files if f.path.endswith(".py") and not _is_special(f) and not is_test(f)]
+    parts = [f for f in parts if f.defines and {name_of(text) for text in f.defines} <= named]
+    folder = PurePosixPath(parts[0].path).parent if parts else PurePosixPath()
+    parts = [f for f in parts if PurePosixPath(f.path).parent == folder]
+    whole = str(folder / "core.py")
+    if len(parts) < 2 or any(f.path == whole for f in files if f not in parts):
+        return list(files)
+    texts = {name_of(text): text for part in parts for text in part.defines}
+    core = PlannedFile(whole, " ".join(part.purpose for part in parts), tuple(texts.values()))
+    kept = [core if file is parts[0] else file for file in files]
+    return [file for file in kept if file not in parts]
 
 
 def _runnable(files: Sequence[PlannedFile], names: Iterable[str]) -> list[PlannedFile]:

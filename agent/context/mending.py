@@ -163,8 +163,16 @@ def _with_what_is_used(text: str, path: str, trees: Mapping[str, ast.Module]) ->
         return text
     lines = text.split("\n")
     at = _behind_the_head(tree)
-    lines[at:at] = [*([""] if at else []), *new, *([] if at else [""])]
+    before, behind = ([""], []) if at else ([], _gap(tree.body[0]))
+    lines[at:at] = [*before, *new, *behind]
     return "\n".join(lines)
+
+
+def _gap(node: ast.stmt) -> list[str]:
+    """The empty lines between imports and what comes next."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return []
+    return [""] * (2 if isinstance(node, ast.FunctionDef | ast.ClassDef) else 1)
 
 
 def _statements(found: Mapping[str, str]) -> list[str]:

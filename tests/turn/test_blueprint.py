@@ -62,11 +62,14 @@ def asked_for(prompt: str) -> str:
 
 
 def writer(begun: bool = False) -> Callable[[str], str]:
-    """Writes the file that it is asked for; with `begun` its path and its fence stand already."""
+    """Writes the file that it is asked for; with `begun` its path, its fence and the first line of
+    what it defines stand already."""
 
     def line(prompt: str) -> str:
         path = asked_for(prompt)
         text = f"{content(path)}```\n"
+        if begun and path.startswith("app/m"):
+            return text.partition("-> int:\n")[2]
         return text if begun else f"{path}\n```python\n{text}"
 
     return line

@@ -65,7 +65,7 @@ async def test_what_others_import_has_to_be_there(desk: Desk) -> None:
         plan("adder.py", "main.py"),
         inside,
         "from adder import add\n\nassert add(1, 2) == 3\n```\n",
-        inside,
+        inside.replace("a + b", "b + a"),
         "from adder import add\n\nassert add(1, 2) == 3\n```\n",
         "def add(a, b):\n    return a + b\n```\n",
     ]

@@ -197,3 +197,30 @@ def test_functions_that_the_task_names_are_planned() -> None:
     assert complete(read_plan(plan("a.py", planned)), task) == read_plan(plan("a.py", planned))
     of_class = complete(read_plan(plan("a.py")), "a class Sum with the method add(a, b)")
     assert of_class == read_plan(plan("a.py"))
+
+
+def test_functions_of_a_task_come_together_for_a_small_model() -> None:
+    task = "functions add(a, b) and sub(a, b); a command line python -m pkg"
+
+    def file(path: str, *defines: str) -> dict[str, Any]:
+        return {"path": path, "purpose": f"{path}.", "defines": list(defines)}
+
+    files = read_plan(
+        plan(
+            file("pkg/add.py", "add(a, b)"), file("pkg/sub.py", "function sub(a, b)"),
+            file("pkg/cli.py", "main()"), file("tests/test_add.py", "add(a, b)"),
+        )
+    )  # fmt: skip
+    made = complete(files, task, together=True)
+    assert made[0] == PlannedFile(
+        "pkg/core.py", "pkg/add.py. pkg/sub.py.", ("add(a, b)", "function sub(a, b)")
+    )
+    paths = [file.path for file in made]
+    assert "pkg/add.py" not in paths and "pkg/cli.py" in paths and "tests/test_add.py" in paths
+    assert "pkg/sub.py" in [file.path for file in complete(files, task)]
+    # One alone stays, and so does what has more to it, lies elsewhere, or would take a name.
+    for other in (file("pkg/sub.py", "sub(a, b)", "LIMIT"), file("other/sub.py", "sub(a, b)")):
+        listed = read_plan(plan(file("pkg/add.py", "add(a, b)"), other))
+        assert "pkg/add.py" in [file.path for file in complete(listed, task, together=True)]
+    taken = [*files, PlannedFile("pkg/core.py", "Mine.", ("CORE",))]
+    assert "pkg/add.py" in [file.path for file in complete(taken, task, together=True)]
