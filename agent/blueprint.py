@@ -45,6 +45,7 @@ TASK_SHARE = 4  # a quarter of the window at most is the user's own text
 FILE_SHARE = 8  # of the window, for a small model's file
 LEAST_FILE = 1_024  # tokens
 MOST_TIMES = 3  # that tests say the same
+LEAST_REPEATED = 8  # characters: an empty line or a fence comes often
 SPARE = 16  # tokens that stay free behind an answer
 CHARS_PER_TOKEN = 3
 MOST_CHARS = 100_000  # of a file that is looked into
@@ -287,7 +288,9 @@ def _whole_part(reply: Reply, file: PlannedFile) -> str:
     lines = said.partition(fence_opening(file.path))[2].splitlines(keepends=True)[:-1]
     often = {line for line, times in Counter(lines).items() if times > MOST_TIMES}
     if is_document(file):
-        return "".join(line for line in lines if line not in often or not line.strip())
+        lines = [line for line in lines if line not in often or len(line) < LEAST_REPEATED]
+        sections = [n for n, line in enumerate(lines) if line.startswith("## ")]
+        return "".join(lines[: sections[-1]] if len(sections) > 1 else lines)
     # Where it lost its way it says the same again and again.
     lines = [line for line in lines if line not in often or "assert" not in line]
     while lines:

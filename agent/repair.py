@@ -17,7 +17,7 @@ from agent.check import CheckResult
 from agent.context.mending import mended
 from agent.context.project import CHARS_PER_TOKEN, read_shown
 from agent.context.prompt import block, failure_text, fence_opening, prompt_text
-from agent.context.python import Fault, fault
+from agent.context.python import Fault, fault, name_of, opening, signatures
 from agent.events import Event, Notice
 from agent.exchange import Exchange
 from agent.messages import ToolCall, User
@@ -29,6 +29,7 @@ from agent.window import Window
 ROUNDS = 12
 MOST_SHOWN = 3  # files beside the one that is written
 MOST_CHARS = 100_000  # of a file that is looked into
+SPARE = 64  # tokens for what is said for the model
 PATIENCE = 1.5  # tries of a file before those of the next
 WARMER = 0.35  # temperature for each time that the same file was written before
 
@@ -83,31 +84,51 @@ class Repair:
         done: Progress,
     ) -> bool:
         """Let the model write one file, or any where none is named; whether it was interrupted."""
-        delta = self.exchange.delta([User(self._prompt(task, words, path, result, done))])
+        # Next to its text a small model copies it, however warm: so every other time without it.
+        anew = self._signatures(path) if times % 2 == 0 else None
+        parts = [*self._shown(words, path, result, done, with_it=anew is None)]
+        parts.append(failure_text(task.check, result.failure))
+        parts += _orders(path, result.failure, anew)
+        delta = self.exchange.delta([User("\n\n".join(parts))])
         sampling = task.sampling
         if times > 1:
             warmer = max(sampling.temperature, min(1.0, WARMER * (times - 1)))
             sampling = replace(sampling, temperature=warmer, top_k=40, seed=sampling.seed + times)
         begin = fence_opening(path) if path else ""
-        ask = Ask(
-            self.window.room(delta) - 16, sampling, must_act=True, not_paths=("",) if path else (),
-            begin=begin,
-        )  # fmt: skip
+        if anew and not _is_test(path):
+            begin += opening(anew, name_of(anew[0]))
+        most = self.window.room(delta) - SPARE
+        not_paths = ("",) if path else ()
+        ask = Ask(most, sampling, must_act=True, not_paths=not_paths, begin=begin)
         reply = await self.exchange.reply(delta, ask)
         done.turns += 1
         done.usage.add(reply.usage)
         if reply.reason == "interrupted":
             return True
-        calls = [self._mended(call, done) for call in reply.calls[:1]]
+        await self._take(reply.calls[:1], path, result.failure, anew or [], done)
+        return False
+
+    async def _take(
+        self,
+        calls: Sequence[ToolCall],
+        path: str,
+        failure: str,
+        defines: Sequence[str],
+        done: Progress,
+    ) -> None:
+        """Run what was said, if it can be right and is not what stands there."""
+        calls = [self._mended(call, done) for call in calls]
+        wrong = [why for call in calls if (why := _fault(call, failure, defines))]
         if calls and self._is_there(calls[0]):
             self.emit(Notice("that is what it was before"))
-            return False
-        wrong = [why for call in calls if (why := _fault(call, result.failure))]
-        if wrong:
+        elif wrong:
             self.emit(Notice(f"{path or 'the file'} was not taken: {wrong[0].text}"))
         else:
             await self.runner.calls(calls, done)
-        return False
+
+    def _signatures(self, path: str) -> list[str]:
+        shown = read_shown(self.runner.workspace, path, MOST_CHARS) if path else None
+        return signatures(shown.text) if shown and path.endswith(".py") else []
 
     def _is_there(self, call: ToolCall) -> bool:
         """Whether a call would write what stands there."""
@@ -124,31 +145,42 @@ class Repair:
         texts = {each.path: each.text for each in shown if each is not None}
         return replace(call, arguments={**call.arguments, "content": mended(content, path, texts)})
 
-    def _prompt(
-        self, task: Task, words: str, path: str, result: CheckResult, done: Progress
-    ) -> str:
+    def _shown(
+        self, words: str, path: str, result: CheckResult, done: Progress, *, with_it: bool
+    ) -> list[str]:
+        """The task, and the files that matter most, the last one the one to write."""
         room = self.window.n_ctx // 4 * CHARS_PER_TOKEN
         named = [file for file in files_in(result.failure, done.changed) if file != path]
         others = [*named, *(f for f in done.changed if f not in named and f != path)]
         parts = [words]
-        for file in [*others[:MOST_SHOWN][::-1], *([path] if path else [])]:
+        for file in [*others[:MOST_SHOWN][::-1], *([path] if path and with_it else [])]:
             shown = read_shown(self.runner.workspace, file, int(room))
             if shown is not None and shown.text.strip():
                 parts.append(block(file, shown.text))
                 room -= len(shown.text)
-        parts.append(failure_text(task.check, result.failure))
-        parts.append(prompt_text("mend").replace("{path}", path) if path else prompt_text("act"))
-        if lacks := missing_in(path, result.failure):
-            parts.append(f"It has to define at its top: {', '.join(lacks)}.")
-        return "\n\n".join(parts)
+        return parts
 
 
-def _fault(call: ToolCall, failure: str) -> Fault | None:
+def _orders(path: str, failure: str, anew: Sequence[str] | None) -> list[str]:
+    """What the model is to do; `anew` are the signatures of a file that it does not see."""
+    if not path:
+        return [prompt_text("act")]
+    lacks = missing_in(path, failure)
+    needed = [f"It has to define at its top: {', '.join(lacks)}."] if lacks else []
+    if anew is None:
+        return [prompt_text("mend").replace("{path}", path), *needed]
+    defines = f" It defines: {'; '.join(anew)}." if anew else ""
+    text = prompt_text("anew").replace("{path}", path).replace("{defines}", defines)
+    return [text, *needed]
+
+
+def _fault(call: ToolCall, failure: str, defines: Sequence[str]) -> Fault | None:
     """Why a file that a call writes cannot be right, as far as can be seen."""
     path, content = (str(call.arguments.get(name, "")) for name in ("path", "content"))
     if call.name != "write" or not path.endswith(".py"):
         return None
-    return fault(content, path, missing_in(path, failure))
+    public = [text for text in defines if not name_of(text).startswith("_") and not _is_test(path)]
+    return fault(content, path, [*missing_in(path, failure), *public])
 
 
 def missing_in(path: str, failure: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -151,6 +151,7 @@ def complete(
 
 def _with_functions(files: Sequence[PlannedFile], task: str) -> list[PlannedFile]:
     """The plan in which the functions that a task names are functions of a module."""
+    files = [replace(f, defines=_as_named(f.defines, _named(task))) for f in files]
     modules = [f for f in files if f.path.endswith(".py") and not _is_special(f) and not is_test(f)]
     planned = {name_of(text) for file in files for text in file.defines}
     more = [f"def {text}" for name, text in _named(task).items() if name not in planned]
@@ -158,6 +159,14 @@ def _with_functions(files: Sequence[PlannedFile], task: str) -> list[PlannedFile
         return list(files)
     first = modules[0]
     return [replace(f, defines=(*more, *f.defines)) if f is first else f for f in files]
+
+
+def _as_named(defines: Sequence[str], named: Mapping[str, str]) -> tuple[str, ...]:
+    """Signatures of functions as the task has them: a model may write them in no language."""
+    if any(text.lstrip().startswith("class ") for text in defines):
+        return tuple(defines)
+    texts = [(text, named.get(name_of(text))) for text in defines]
+    return tuple(text if own is None else f"def {own}" for text, own in texts)
 
 
 def _named(task: str) -> dict[str, str]:

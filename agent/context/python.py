@@ -75,6 +75,23 @@ def name_of(signature: str) -> str:
     return match["name"] if match else ""
 
 
+def signatures(text: str) -> list[str]:
+    """The first lines of the functions and classes of a file; [] where it is no Python."""
+    try:
+        tree = ast.parse(text)
+    except NO_PYTHON:
+        return []
+    found = []
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            kind = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
+            found.append(f"{kind} {node.name}({ast.unparse(node.args)})")
+        elif isinstance(node, ast.ClassDef):
+            bases = ", ".join(map(ast.unparse, node.bases))
+            found.append(f"class {node.name}({bases})" if bases else f"class {node.name}")
+    return found
+
+
 def undefined(tree: ast.Module, signatures: Sequence[str]) -> list[str]:
     """Names of the signatures that the file has not: at its top, or anywhere where a class is among
     them, whose methods may be listed beside it. What begins with def is no method."""

@@ -113,3 +113,24 @@ def test_what_is_called_like_the_test_comes_first() -> None:
     failure = "FAIL: test_one (tests.test_words.WordsTest.test_one)"
     files = ["pkg/lines.py", "pkg/words.py", "pkg/__init__.py", "tests/test_words.py"]
     assert next_file(failure, files, Counter()) == "pkg/words.py"
+
+
+async def test_every_other_time_the_file_is_written_without_its_text_in_view(desk: Desk) -> None:
+    wrong = "def add(a, b=0):\n    return a - b\n"
+    lines = [
+        plan("adder.py", "main.py"),
+        f"{wrong}```\n",
+        "from adder import add\n\nassert add(1, 2) == 3, 'adder.py is wrong'\n```\n",
+        f"{wrong}```\n",
+        "    return a + b\n```\n",
+    ]
+    ended = await desk.do(lines, TASK, check=CHECK, tries=3)
+    assert (ended.stop, desk.read("adder.py")) == (
+        "check_passed", "def add(a, b=0):\n    return a + b\n",
+    )  # fmt: skip
+    assert "that is what it was before" in [e.text for e in desk.shown(Notice)]
+    with_it, without = desk.given(-2), desk.given(-1)
+    assert "return a - b" in with_it and "return a - b" not in without
+    assert "It defines: def add(a, b=0)." in without
+    first, second = (asked.request.sampling for asked in desk.engine.asked[-2:])
+    assert second.temperature > first.temperature

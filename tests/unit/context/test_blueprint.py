@@ -193,8 +193,12 @@ def test_functions_that_the_task_names_are_planned() -> None:
     assert {f.path: f.defines for f in files if f.defines} == {
         "pkg/a.py": ("def add(a, b)", "def sub(a)")
     }
-    planned = {"path": "b.py", "purpose": "", "defines": ["add(a, b) -> int", "def sub(a)"]}
+    planned = {"path": "b.py", "purpose": "", "defines": ["def add(a, b)", "def sub(a)"]}
     assert complete(read_plan(plan("a.py", planned)), task) == read_plan(plan("a.py", planned))
+    own = {"path": "b.py", "purpose": "", "defines": ["class Sum", "add(a, b)", "sub(a, b)"]}
+    assert complete(read_plan(plan("a.py", own)), task) == read_plan(plan("a.py", own))
+    odd = {"path": "b.py", "purpose": "", "defines": ["function sub(int a) -> int", "X"]}
+    assert complete(read_plan(plan("a.py", odd)), task)[-1].defines == ("def sub(a)", "X")
     of_class = complete(read_plan(plan("a.py")), "a class Sum with the method add(a, b)")
     assert of_class == read_plan(plan("a.py"))
 
@@ -213,7 +217,7 @@ def test_functions_of_a_task_come_together_for_a_small_model() -> None:
     )  # fmt: skip
     made = complete(files, task, together=True)
     assert made[0] == PlannedFile(
-        "pkg/core.py", "pkg/add.py. pkg/sub.py.", ("add(a, b)", "function sub(a, b)")
+        "pkg/core.py", "pkg/add.py. pkg/sub.py.", ("def add(a, b)", "def sub(a, b)")
     )
     paths = [file.path for file in made]
     assert "pkg/add.py" not in paths and "pkg/cli.py" in paths and "tests/test_add.py" in paths

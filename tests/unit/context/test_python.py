@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from agent.context.python import fault, imported, name_of, opening, undefined
+from agent.context.python import fault, imported, name_of, opening, signatures, undefined
 
 
 @pytest.mark.parametrize(
@@ -100,3 +100,12 @@ def test_what_lacks_least_is_the_best() -> None:
 )
 def test_the_first_line_of_what_was_planned(signature: str, line: str) -> None:
     assert opening(["other(x)", signature], name_of(signature)) == line
+
+
+def test_the_signatures_of_a_file() -> None:
+    text = "X = 1\nclass A(B):\n    def f(self): ...\nclass C: ...\n"
+    text += "async def g(a: int = 1, *b, **c) -> int: ...\ndef h(): ...\n"
+    assert signatures(text) == [
+        "class A(B)", "class C", "async def g(a: int=1, *b, **c)", "def h()",
+    ]  # fmt: skip
+    assert signatures("def f(") == []
