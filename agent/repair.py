@@ -222,6 +222,7 @@ def next_file(failure: str, files: Sequence[str], tried: Counter[str]) -> str:
         stems = " ".join(PurePosixPath(file).stem for file in tests)
         code = [file for file in files if file.endswith(".py") and not _is_test(file)]
         code.sort(key=lambda file: PurePosixPath(file).stem not in stems)
+    code.sort(key=lambda file: file.endswith("__init__.py"))  # that mostly only gathers
     order = [*code[:1], *tests[:1], *code[1:], *tests[1:]]
     return min(order, key=lambda file: tried[file] + PATIENCE * order.index(file), default="")
 

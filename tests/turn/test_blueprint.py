@@ -286,7 +286,7 @@ async def test_of_a_document_without_an_end_the_whole_lines_stay(desk: Desk) -> 
 
 async def test_tests_are_to_be_few(desk: Desk) -> None:
     await desk.do([plan(["a.py", "test_a.py"]), *[writer_of("x = 1\n")] * 2], TASK)
-    said = "A handful of short tests"
+    said = "Three short tests at most"
     assert said not in desk.given(1) and said in desk.given(2)
 
 

@@ -113,6 +113,8 @@ def test_what_is_called_like_the_test_comes_first() -> None:
     failure = "FAIL: test_one (tests.test_words.WordsTest.test_one)"
     files = ["pkg/lines.py", "pkg/words.py", "pkg/__init__.py", "tests/test_words.py"]
     assert next_file(failure, files, Counter()) == "pkg/words.py"
+    failure = 'File "pkg/words.py", line 1\nFile "pkg/__init__.py", line 1\nFAIL: test_one'
+    assert next_file(failure, files, Counter()) == "pkg/words.py"
 
 
 async def test_every_other_time_the_file_is_written_without_its_text_in_view(desk: Desk) -> None:
