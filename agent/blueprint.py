@@ -51,9 +51,9 @@ CHARS_PER_TOKEN = 3
 MOST_CHARS = 100_000  # of a file that is looked into
 ALONE = "It imports none of the other files: they are written later, with the help of this one."
 TESTS = (
-    "Three short tests at most. Take values from the task's own examples only; beside them test what "
-    "holds for any value, such as that one function undoes the other. A test that reads a file "
-    "writes it before."
+    "Three short tests at most. Take values from the task's own examples only; beside them test "
+    "what holds for any value, such as that one function undoes the other. A test that reads a "
+    "file writes it before."
 )
 DOCUMENT = "Twenty lines at most."
 USING = "Of the other files import only what is written already, by the paths that are given."
