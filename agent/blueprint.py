@@ -44,6 +44,7 @@ OUTLINE_SHARE = 6  # of the window
 TASK_SHARE = 4  # a quarter of the window at most is the user's own text
 FILE_SHARE = 8  # of the window, for a small model's file
 LEAST_FILE = 1_024  # tokens
+PARTS = 3  # so much less are tests and documents
 MOST_TIMES = 3  # that tests say the same
 LEAST_REPEATED = 8  # characters: an empty line or a fence comes often
 SPARE = 16  # tokens that stay free behind an answer
@@ -51,9 +52,8 @@ CHARS_PER_TOKEN = 3
 MOST_CHARS = 100_000  # of a file that is looked into
 ALONE = "It imports none of the other files: they are written later, with the help of this one."
 TESTS = (
-    "Three short tests at most. Take values from the task's own examples only; beside them test "
-    "what holds for any value, such as that one function undoes the other. A test that reads a "
-    "file writes it before."
+    "Three short tests at most, with values of the task's own examples, or others of which you can "
+    "be certain. A test that reads a file writes it before."
 )
 DOCUMENT = "Twenty lines at most."
 USING = "Of the other files import only what is written already, by the paths that are given."
@@ -256,8 +256,8 @@ class Blueprint:
             begin += opening(file.defines, missing)
         most = self.window.room(delta) - SPARE - self.count(begin)
         if task.tries > 1:  # a small model may go on with a list until the window is full
-            least = LEAST_FILE // 4 if is_document(file) else LEAST_FILE
-            most = min(most, max(least, self.window.n_ctx // FILE_SHARE * least // LEAST_FILE))
+            part = PARTS if is_test(file) or is_document(file) else 1
+            most = min(most, max(LEAST_FILE, self.window.n_ctx // FILE_SHARE) // part)
         if task.limits.tokens:
             most = min(most, max(1, task.limits.tokens - done.usage.generated))
         # With '' as the path that must not follow, the message ends behind its one file.

@@ -84,8 +84,10 @@ class Repair:
         done: Progress,
     ) -> bool:
         """Let the model write one file, or any where none is named; whether it was interrupted."""
-        # Next to its text a small model copies it, however warm: so every other time without it.
-        anew = self._signatures(path) if times % 2 == 0 else None
+        # Next to its text a small model copies it, however warm: so only every other time with it,
+        # and where others miss something in it.
+        is_anew = times % 2 and not missing_in(path, result.failure)
+        anew = self._signatures(path) if path and is_anew else None
         parts = [*self._shown(words, path, result, done, with_it=anew is None)]
         parts.append(failure_text(task.check, result.failure))
         parts += _orders(path, result.failure, anew)
@@ -127,7 +129,7 @@ class Repair:
             await self.runner.calls(calls, done)
 
     def _signatures(self, path: str) -> list[str]:
-        shown = read_shown(self.runner.workspace, path, MOST_CHARS) if path else None
+        shown = read_shown(self.runner.workspace, path, MOST_CHARS)
         return signatures(shown.text) if shown and path.endswith(".py") else []
 
     def _is_there(self, call: ToolCall) -> bool:
