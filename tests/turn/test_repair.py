@@ -25,7 +25,7 @@ async def test_the_file_that_the_check_names_is_written_again(desk: Desk) -> Non
         "def add(a, b):\n    return a - b\n```\n",
         "from adder import add\n\nassert add(1, 2) == 3\n```\n",
         "from adder import add\n\nassert add(1, 2) == 3, 'adder.py is wrong'\n```\n",
-        "def add(a, b):\n    return a + b\n```\n",
+        "    return a + b\n```\n",
     ]
     ended = await desk.do(lines, TASK, check=CHECK, tries=3)
     assert (ended.stop, ended.check_passed) == ("check_passed", True)
@@ -117,21 +117,21 @@ def test_what_is_called_like_the_test_comes_first() -> None:
     assert next_file(failure, files, Counter()) == "pkg/words.py"
 
 
-async def test_every_other_time_the_file_is_written_without_its_text_in_view(desk: Desk) -> None:
+async def test_a_file_is_written_without_its_text_in_view_and_then_with_it(desk: Desk) -> None:
     wrong = "def add(a, b=0):\n    return a - b\n"
     lines = [
         plan("adder.py", "main.py"),
         f"{wrong}```\n",
         "from adder import add\n\nassert add(1, 2) == 3, 'adder.py is wrong'\n```\n",
-        f"{wrong}```\n",
-        "    return a + b\n```\n",
+        "    return a - b\n```\n",
+        "def add(a, b=0):\n    return a + b\n```\n",
     ]
     ended = await desk.do(lines, TASK, check=CHECK, tries=3)
     assert (ended.stop, desk.read("adder.py")) == (
         "check_passed", "def add(a, b=0):\n    return a + b\n",
     )  # fmt: skip
     assert "that is what it was before" in [e.text for e in desk.shown(Notice)]
-    with_it, without = desk.given(-2), desk.given(-1)
+    without, with_it = desk.given(-2), desk.given(-1)
     assert "return a - b" in with_it and "return a - b" not in without
     assert "It defines: def add(a, b=0)." in without
     first, second = (asked.request.sampling for asked in desk.engine.asked[-2:])
