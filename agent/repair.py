@@ -31,7 +31,7 @@ MOST_SHOWN = 3  # files beside the one that is written
 MOST_CHARS = 100_000  # of a file that is looked into
 SPARE = 64  # tokens for what is said for the model
 PATIENCE = 1.5  # tries of a file before those of the next
-WARMER = 0.35  # temperature for each time that the same file was written before
+WARMER = 0.35  # temperature for each time that the same file was written
 
 
 class Repair:
@@ -93,8 +93,9 @@ class Repair:
         parts += _orders(path, result.failure, anew)
         delta = self.exchange.delta([User("\n\n".join(parts))])
         sampling = task.sampling
-        if times > 1:
-            warmer = max(sampling.temperature, min(1.0, WARMER * (times - 1)))
+        warm = times if anew is not None else times - 1  # what comes first was said once already
+        if warm:
+            warmer = max(sampling.temperature, min(1.0, WARMER * warm))
             sampling = replace(sampling, temperature=warmer, top_k=40, seed=sampling.seed + times)
         begin = fence_opening(path) if path else ""
         if anew and not _is_test(path):
