@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from agent.events import CallReturned, CheckEnded
+from agent.ui.diff import count_changes, read_diff
 from agent.ui.escape import safe, safe_line, safe_output
 from agent.ui.terminal import cut, wrap
 
@@ -135,22 +136,16 @@ def output_lines(text: str, width: int, most: int, style: str) -> list[Line]:
     return [[(INDENT + cut(line, width - len(INDENT)), kind)] for line, kind in shown]
 
 
-def count_changes(diff: str) -> tuple[int, int]:
-    """Lines added and removed by a unified diff."""
-    lines = [line for line in diff.split("\n") if not line.startswith(("+++", "---"))]
-    return sum(x.startswith("+") for x in lines), sum(x.startswith("-") for x in lines)
-
-
 def diff_lines(diff: str, width: int) -> list[Line]:
     """A unified diff, coloured, without the names of the files, which the call's line has."""
-    lines = safe(diff).rstrip("\n").split("\n")
-    lines = [line for line in lines if not line.startswith(("+++", "---"))]
-    if lines and lines[0].startswith("@@"):
+    lines = [line for line in read_diff(safe(diff)) if line.kind in ("hunk", "line")]
+    if lines and lines[0].kind == "hunk":
         del lines[0]
     shown: list[Line] = []
     for line in lines[:DIFF_LINES]:
-        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "dim")
-        sign, text = ("⋮", "") if line.startswith("@@") else (line[:1], line[1:].expandtabs(TAB))
+        is_hunk = line.kind == "hunk"
+        style = "cyan" if is_hunk else {"+": "green", "-": "red"}.get(line.sign, "dim")
+        sign, text = ("⋮", "") if is_hunk else (line.sign, line.text.expandtabs(TAB))
         pieces = wrap(text, width - len(INDENT) - 1)
         # What does not fit goes on below its text, not below its sign.
         shown += [[(INDENT + (" " if n else sign) + x, style)] for n, x in enumerate(pieces)]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from agent.events import CallReturned, CheckEnded
 from agent.ui.calls import DIFF_LINES, OUTPUT_LINES, call_lines, check_lines
+from agent.ui.diff import read_diff
 from agent.ui.escape import safe, safe_line, safe_output
 from agent.ui.repl.paint import TAB, Painter, language_of
 from agent.ui.terminal import wrap
@@ -51,26 +52,29 @@ def unfolded(painter: Painter, fold: Fold) -> list[str]:
 
 
 def diff_lines(painter: Painter, diff: str, most: int) -> tuple[list[str], bool]:
-    """A unified diff with colours, at most `most` of its lines, and whether that left any out."""
-    lines = safe(diff).rstrip("\n").split("\n")
-    files = sum(line.startswith("+++ ") for line in lines)
-    language = language_of(_path(lines))
+    """A unified diff with colours, at most `most` of its lines, and whether that left any out.
+
+    A file is named in git's form, which stands alone, and where there are several.
+    """
+    lines = read_diff(safe(diff))
+    files = [line.text for line in lines if line.kind == "file"]
+    are_named = len(files) > 1 or diff.startswith("diff --git ")
+    lines = [line for line in lines if line.kind != "file" or are_named]
+    language = language_of(files[0] if files else "")
     shown: list[str] = []
-    for line in lines[:most]:
-        if line.startswith("+++ "):
-            language = language_of(line[4:].removeprefix("b/").strip())
-        if line.startswith(("+++", "---")):
-            if files > 1 and line.startswith("+++"):
-                shown.append(painter.span(f"    {line[4:].removeprefix('b/')}", "bold"))
-        elif line.startswith("@@"):
-            # The first lines of a file need no sign that something stands above them.
-            shown += [painter.span("    ⋮", "cyan")] if shown else []
-        else:
-            shown += painter.diff_line(line[:1] or " ", line[1:].expandtabs(TAB), language)
+    for before, line in zip([None, *lines], lines[:most], strict=False):
+        match line.kind:
+            case "file":
+                language = language_of(line.text)
+                shown.append(painter.span(f"    {line.text}", "bold"))
+            case "hunk":
+                # The first lines of a file need no sign that something stands above them.
+                is_first = before is None or before.kind != "line"
+                shown += [] if is_first else [painter.span("    ⋮", "cyan")]
+            case "line":
+                shown += painter.diff_line(line.sign, line.text.expandtabs(TAB), language)
+            case "note":
+                shown.append(painter.span(f"    {line.text}", "dim"))
     if len(lines) > most:
         shown.append(painter.span(f"    … {len(lines) - most} more lines", "cyan"))
     return shown, len(lines) > most
-
-
-def _path(lines: list[str]) -> str:
-    return next((x[4:].removeprefix("b/").strip() for x in lines if x.startswith("+++ ")), "")
