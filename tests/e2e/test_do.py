@@ -274,8 +274,8 @@ def test_a_session_goes_on_in_another_process_with_the_tokens_of_before(
     again = json.loads(run(environment, folder, "--continue", "And again.", *flags).stdout)
     assert again["session"] == first["session"]
     assert first["usage"]["load_s"] > 0
-    told = first["usage"]["prompt"] + first["usage"]["generated"]
-    assert again["usage"]["reused"] >= told - 1
+    # The last token was only sampled.
+    assert again["usage"]["reused"] >= first["usage"]["evaluated"] > 600
     assert again["usage"]["prompt"] < 200
     other = run(environment, folder, "--continue", "Hello?", "-m", "qwen2.5-coder-1.5b")
     assert other.returncode == 2
