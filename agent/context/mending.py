@@ -95,14 +95,14 @@ def _homes_for(path: str, trees: Mapping[str, ast.Module]) -> dict[str, str]:
 
 
 def _with_main_called(text: str, path: str) -> str:
-    """With a call of main at its end, where `python -m` runs it and nothing would happen."""
+    """With a call of main at its end, where it is run and nothing would happen."""
     tree = ast.parse(text)
-    if PurePosixPath(path).name != "__main__.py" or "main" not in bound(tree.body):
-        return text
-    acts = [node for node in tree.body if isinstance(node, ast.If | ast.Expr | ast.Try | ast.With)]
-    if any(isinstance(node, ast.Call) for act in acts for node in ast.walk(act)):
-        return text
     own = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "main"]
+    is_run = PurePosixPath(path).name == "__main__.py" and "main" in bound(tree.body)
+    acts = [node for node in tree.body if isinstance(node, ast.If | ast.Expr | ast.Try | ast.With)]
+    does_something = any(isinstance(node, ast.Call) for act in acts for node in ast.walk(act))
+    if does_something or not (own or is_run):
+        return text
     needed = len(own[0].args.args) - len(own[0].args.defaults) if own else 0
     return text.rstrip() + "\n" + CALL_MAIN.format("sys.argv[1:]" if needed else "")
 

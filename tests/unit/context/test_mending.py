@@ -47,6 +47,7 @@ def run(root: Path, path: str, text: str) -> subprocess.CompletedProcess[str]:
         ("app.py", "def f(n: List[str]):\n    return len(Counter(n))\nprint(f([]))\n", "0\n"),
         ("pkg/__main__.py", "def main():\n    print(double(4))\n", "8\n"),
         ("pkg/__main__.py", "def main(argv):\n    print(double(int(argv[0])))\n", "8\n"),
+        ("app.py", "def main():\n    print(double(4))\n", "8\n"),
         ("pkg/__main__.py", "def main(n=4):\n    print(double(n))", "8\n"),
     ],
 )  # fmt: skip
@@ -76,7 +77,7 @@ def test_a_file_runs_after_it_was_mended(
         ("app.py", ""),
         ("app.md", "print(double(4))\n"),
         ("app.py", "x = 1; from pkg import double\n"),
-        ("app.py", "def main():\n    print(1)\n"),  # only what `python -m` runs is called
+        ("app.py", "from pkg.app import main\n"),  # another one's own matter
         ("pkg/__main__.py", "from pkg.core import double\nprint(double(4))\n"),
         ("pkg/__main__.py", "import sys\ndef main(): ...\nsys.exit(main())\n"),
         ("pkg/__main__.py", "def main(): ...\nif __name__ == '__main__':\n    main()\n"),
