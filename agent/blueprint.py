@@ -28,7 +28,7 @@ from agent.context.blueprint import (
 from agent.context.budget import Budget, fits
 from agent.context.entry import within
 from agent.context.mending import exports, mended
-from agent.context.project import read_shown
+from agent.context.project import read_texts
 from agent.context.prompt import fence_opening, prompt_text
 from agent.context.python import NO_PYTHON, Fault, fault, name_of, opening
 from agent.events import Event, Notice
@@ -49,7 +49,6 @@ MOST_TIMES = 3  # that tests say the same
 LEAST_REPEATED = 8  # characters: an empty line or a fence comes often
 SPARE = 16  # tokens that stay free behind an answer
 CHARS_PER_TOKEN = 3
-MOST_CHARS = 100_000  # of a file that is looked into
 ALONE = "It imports none of the other files: they are written later, with the help of this one."
 TESTS = (
     "Three short tests at most, with values of the task's own examples, or others of which you can "
@@ -148,7 +147,7 @@ class Blueprint:
     ) -> str:
         """Write one file: why it stopped, or ''."""
         mark = self.exchange.mark()
-        texts = self._texts(done.changed)
+        texts = read_texts(self.runner.workspace, filter(_is_python, done.changed))
         best = _known(file, files, texts) if file.content else Draft(None, NOTHING)
         for attempt in range(0 if file.content else ATTEMPTS):
             delta = self._delta(file, files, written, best.fault if attempt else None)
@@ -195,11 +194,6 @@ class Blueprint:
             return Draft(call, None)
         defines = () if is_test(file) else file.defines
         return Draft(call, fault(right, file.path, defines, [p for p in later if p != file.path]))
-
-    def _texts(self, paths: Sequence[str]) -> dict[str, str]:
-        """The Python files of the project that are written."""
-        shown = [read_shown(self.runner.workspace, p, MOST_CHARS) for p in paths if _is_python(p)]
-        return {each.path: each.text for each in shown if each is not None}
 
     def _delta(
         self,

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 
 from agent.check import CheckResult
 from agent.context.mending import mended
-from agent.context.project import CHARS_PER_TOKEN, read_shown
+from agent.context.project import CHARS_PER_TOKEN, read_shown, read_texts
 from agent.context.prompt import block, failure_text, fence_opening, prompt_text
 from agent.context.python import Fault, fault, name_of, opening, signatures
 from agent.events import Event, Notice
@@ -28,7 +28,6 @@ from agent.window import Window
 
 ROUNDS = 12
 MOST_SHOWN = 3  # files beside the one that is written
-MOST_CHARS = 100_000  # of a file that is looked into
 SPARE = 64  # tokens for what is said for the model
 PATIENCE = 1.5  # tries of a file before those of the next
 WARMER = 0.35  # temperature for each time that the same file was written
@@ -130,22 +129,21 @@ class Repair:
             await self.runner.calls(calls, done)
 
     def _signatures(self, path: str) -> list[str]:
-        shown = read_shown(self.runner.workspace, path, MOST_CHARS)
-        return signatures(shown.text) if shown and path.endswith(".py") else []
+        text = read_texts(self.runner.workspace, [path]).get(path, "")
+        return signatures(text) if path.endswith(".py") else []
 
     def _is_there(self, call: ToolCall) -> bool:
         """Whether a call would write what stands there."""
         path, content = (str(call.arguments.get(name, "")) for name in ("path", "content"))
-        shown = read_shown(self.runner.workspace, path, MOST_CHARS)
-        return call.name == "write" and shown is not None and shown.text == content
+        there = read_texts(self.runner.workspace, [path]).get(path)
+        return call.name == "write" and there == content
 
     def _mended(self, call: ToolCall, done: Progress) -> ToolCall:
         """A whole file with what the project knows of it put right."""
         path, content = (str(call.arguments.get(name, "")) for name in ("path", "content"))
         if call.name != "write":
             return call
-        shown = [read_shown(self.runner.workspace, file, MOST_CHARS) for file in done.changed]
-        texts = {each.path: each.text for each in shown if each is not None}
+        texts = read_texts(self.runner.workspace, done.changed)
         return replace(call, arguments={**call.arguments, "content": mended(content, path, texts)})
 
     def _shown(

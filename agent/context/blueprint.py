@@ -236,7 +236,10 @@ def _bare(file: PlannedFile, files: Sequence[PlannedFile]) -> PlannedFile:
     gathers = bool(others) and (not own or bool(own & theirs))
     if not gathers and not is_test(file):
         return file
-    text = file.purpose.replace("\\", "").strip() or f"The package {package.parent.name}."
+    text = (
+        file.purpose.replace("\\", "").replace('"', "'").strip()
+        or f"The package {package.parent.name}."
+    )
     return replace(file, content=f'"""{text}"""\n')
 
 

@@ -8,7 +8,7 @@ what was shown.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ MOST_FILES = 2000
 MOST_LISTED = 40
 MOST_LISTED_CHARS = 1_200
 # A rough number of characters a token of code has; only used to choose, never to fit.
+MOST_CHARS = 100_000  # of a file that is read to look into it
 CHARS_PER_TOKEN = 3.2
 
 
@@ -70,7 +71,7 @@ def own_tests(files: Sequence[str], task: str) -> tuple[str, ...]:
     tests = [
         file
         for file in files
-        if _TEST_FILE.search(file) and file not in words and Path(file).name not in words
+        if is_test_file(file) and file not in words and Path(file).name not in words
     ]
     others = set(files) - set(tests)
     return tuple(sorted({_beginning(file, others) for file in tests}))
@@ -84,6 +85,11 @@ def _beginning(path: str, others: Collection[str]) -> str:
 
 
 _TEST_FILE = re.compile(r"(^|/)(tests?/|test_[^/]*$|[^/]*[._]test\.[^/]*$|[^/]*\.spec\.[^/]*$)")
+
+
+def is_test_file(path: str) -> bool:
+    """Whether a file holds tests, by its name or its folder's."""
+    return _TEST_FILE.search(path) is not None
 
 
 def read_shown(workspace: Workspace, path: str, most_chars: int) -> Shown | None:
@@ -101,6 +107,12 @@ def read_shown(workspace: Workspace, path: str, most_chars: int) -> Shown | None
         return None
     workspace.remember(place, data)
     return Shown(path, text)
+
+
+def read_texts(workspace: Workspace, paths: Iterable[str]) -> dict[str, str]:
+    """The texts of these files, as far as they are readable and not huge."""
+    shown = [read_shown(workspace, path, MOST_CHARS) for path in paths]
+    return {each.path: each.text for each in shown if each is not None}
 
 
 def choose(

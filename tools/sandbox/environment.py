@@ -39,7 +39,9 @@ def child_environment(
     env = {
         name: value for name, value in source.items() if name in variables or passes(name, value)
     }
-    if "MAKELEVEL" in source:  # its pipe to the make above us is not handed on
+    if (
+        "MAKELEVEL" in source and "MAKEFLAGS" not in variables
+    ):  # its pipe to the make above us is not handed on
         env.pop("MAKEFLAGS", None)
     env["PATH"] = _path(source.get("PATH", DEFAULT_PATH), workspace)
     for name in LIBRARIES & env.keys():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from typing import Any
 
@@ -185,6 +186,12 @@ def test_a_package_that_plans_what_a_module_has_gathers_it() -> None:
         ("pkg/__init__.py", '"""Adds."""\n')
     ]
     assert gathered(files[1], files) == {"add": "pkg/a.py"}
+
+
+def test_what_a_package_is_for_can_be_its_docstring() -> None:
+    listed = [PlannedFile("pkg/__init__.py", 'Says \\"hi"'), PlannedFile("pkg/a.py", "")]
+    (text,) = [file.content for file in complete(listed) if file.content]
+    assert ast.parse(text) and text == '"""Says \'hi\'"""\n'
 
 
 def test_functions_that_the_task_names_are_planned() -> None:

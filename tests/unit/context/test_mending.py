@@ -88,6 +88,13 @@ def test_what_would_not_fail_or_is_not_known_stays(path: str, text: str) -> None
     assert mended(text, path, FILES) == text
 
 
+def test_a_name_with_test_in_it_is_no_test() -> None:
+    files = {"pkg/latest.py": "def newest(): ...\n"}
+    assert mended("print(newest())\n", "app.py", files).startswith(
+        "from pkg.latest import newest\n"
+    )
+
+
 def test_the_file_as_it_was_before_does_not_count() -> None:
     files = {**FILES, "app.py": "def double(n): ...\n"}
     assert mended("print(double(4))\n", "app.py", files).startswith("from pkg.core import double\n")

@@ -108,3 +108,5 @@ def test_a_make_around_the_agent_is_none_of_the_commands(root: Path) -> None:
     flags = {"MAKEFLAGS": " -j2 --jobserver-auth=3,4"}
     assert "MAKEFLAGS" not in child_environment(flags | {"MAKELEVEL": "1"}, root)
     assert child_environment(flags, root)["MAKEFLAGS"]
+    granted = child_environment(flags | {"MAKELEVEL": "1"}, root, variables=("MAKEFLAGS",))
+    assert granted["MAKEFLAGS"]

@@ -48,7 +48,7 @@ def test_drawing_takes_a_bounded_share_of_the_time(
         loop.now += cost
         frames.append(list(news))
 
-    feed = Feed(loop, take)  # type: ignore[arg-type]
+    feed = Feed(loop, take)
     times = []
     for word in ("one", "two", "three"):
         feed.show(Notice(word))
