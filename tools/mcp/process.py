@@ -54,16 +54,31 @@ async def stop(process: asyncio.subprocess.Process, mark: str) -> None:
             await _ended(process, GRACE_S)
     finally:
         kill_tree(process.pid, mark)
+    await _all_gone(mark)
 
 
 def kill_tree(pid: int, mark: str) -> None:
-    """Kill the process group and whatever carries the mark; nothing is left of the server."""
+    """Kill the process group and whatever carries the mark."""
     _signal(pid, signal.SIGKILL)
-    # Twice: a process may have forked while the list was read.
-    for _ in range(2):
-        for found in marked(mark):
-            with suppress(OSError):
-                os.kill(found, signal.SIGKILL)
+    _kill(marked(mark))
+
+
+async def _all_gone(mark: str) -> None:
+    """Nothing is left of the server.
+
+    A killed process lives until it is scheduled again, which takes a while on a busy machine,
+    and one may have forked while the list was read.
+    """
+    deadline = asyncio.get_running_loop().time() + GRACE_S
+    while (left := marked(mark)) and asyncio.get_running_loop().time() < deadline:
+        _kill(left)
+        await asyncio.sleep(0.01)
+
+
+def _kill(pids: Sequence[int]) -> None:
+    for pid in pids:
+        with suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def marked(mark: str) -> list[int]:
