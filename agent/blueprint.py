@@ -44,7 +44,8 @@ OUTLINE_SHARE = 6  # of the window
 TASK_SHARE = 4  # a quarter of the window at most is the user's own text
 FILE_SHARE = 8  # of the window, for a small model's file
 LEAST_FILE = 1_024  # tokens
-PARTS = 3  # so much less are tests and documents
+TESTS_PART = 3  # of a file's room
+DOCUMENT_PART = 5
 MOST_TIMES = 3  # that tests say the same
 LEAST_REPEATED = 8  # characters: an empty line or a fence comes often
 SPARE = 16  # tokens that stay free behind an answer
@@ -54,7 +55,7 @@ TESTS = (
     "Three short tests at most, with values of the task's own examples, or others of which you can "
     "be certain. A test that reads a file writes it before."
 )
-DOCUMENT = "Twenty lines at most."
+DOCUMENT = "Ten lines at most: what it is, and how it is used, with one example."
 USING = "Of the other files import only what is written already, by the paths that are given."
 
 
@@ -125,7 +126,8 @@ class Blueprint:
         delta = await self.window.delta([User(text)])
         mark = self.exchange.mark()
         most = min(MOST_TOKENS, self.window.room(delta) // 2)
-        reply = await self.exchange.reply(delta, Ask(most, task.sampling, answer=GRAMMAR))
+        ask = Ask(most, task.sampling, answer=GRAMMAR, shown_as="blueprint")
+        reply = await self.exchange.reply(delta, ask)
         done.turns += 1
         done.usage.add(reply.usage)
         if reply.reason == "interrupted":
@@ -250,7 +252,7 @@ class Blueprint:
             begin += opening(file.defines, missing)
         most = self.window.room(delta) - SPARE - self.count(begin)
         if task.tries > 1:  # a small model may go on with a list until the window is full
-            part = PARTS if is_test(file) or is_document(file) else 1
+            part = TESTS_PART if is_test(file) else DOCUMENT_PART if is_document(file) else 1
             most = min(most, max(LEAST_FILE, self.window.n_ctx // FILE_SHARE) // part)
         if task.limits.tokens:
             most = min(most, max(1, task.limits.tokens - done.usage.generated))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from agent.context.project import is_test_file
 from agent.errors import PermissionDenied
 from agent.events import Place
 from agent.places import places
@@ -30,7 +31,8 @@ READ_CHARS = 400_000
 class CheckResult:
     """What a check said: `failure` is cut to what failed, `failures` counts the failed tests.
 
-    `places` are the lines of the workspace where it failed, as far as the output names them.
+    `places` are the lines of the workspace where it failed, as far as the output names them;
+    `in_tests` those of its test files.
     """
 
     command: str
@@ -40,6 +42,7 @@ class CheckResult:
     seconds: float
     failures: int = 0
     places: tuple[Place, ...] = ()
+    in_tests: tuple[Place, ...] = ()
 
 
 async def run_check(
@@ -69,8 +72,12 @@ async def run_check(
     if outcome.stopped:
         failure = f"stopped: {outcome.stopped}\n{failure}".rstrip()
     count = 0 if passed else count_failures(output)
-    found = () if passed else places(output, context.workspace.root)
-    return CheckResult(command, passed, outcome.exit_code, failure, outcome.seconds, count, found)
+    root = context.workspace.root
+    found = () if passed else places(output, root)
+    in_tests = () if passed else places(output, root, among=is_test_file)
+    return CheckResult(
+        command, passed, outcome.exit_code, failure, outcome.seconds, count, found, in_tests
+    )
 
 
 def core(output: str, most_chars: int = MOST_CHARS) -> str:

@@ -331,7 +331,7 @@ class Exchange:
     async def _read(
         self, delta: Sequence[int], ask: Ask, begun: Sequence[Piece], start: int
     ) -> Reply:
-        speech = Speech(self._parser(ask), self._emit)
+        speech = Speech(self._parser(ask), self._emit, shown_as=ask.shown_as)
         speech.begin_with(begun)
         request = speech.request(delta, ask, self._ends, mark=self._front, hints=self._hints)
         self._ended = False  # until the model says so

@@ -7,7 +7,7 @@ linters and `go test` (`file:line:column: message`, `file(line,column): message`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from agent.events import Place
 MOST = 10
 MOST_CHARS = 1_000
 _LONGEST_LINE = 2_000
+Inside = Callable[[str], str]  # the path in the workspace, '' for what is not meant
 
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"\n]+)", line (?P<line>\d{1,7})\b')
 _RAISED = re.compile(r"^[A-Za-z_][\w.]*(:|$)")
@@ -32,15 +33,23 @@ _HARMLESS = re.compile(r"^(warning|note|info|hint|help)\b", re.IGNORECASE)
 _RULE = re.compile(r"^[=_-]{20,}")
 
 
-def places(output: str, root: Path) -> tuple[Place, ...]:
-    """The first places that a failed check's output names, each once; only files below `root`."""
+def places(
+    output: str, root: Path, among: Callable[[str], bool] = lambda _file: True
+) -> tuple[Place, ...]:
+    """The first places that a failed check's output names, each once; only files below `root`, and
+    of these `among` them."""
     lines = [line[:_LONGEST_LINE] for line in output.splitlines()]
+
+    def inside(file: str) -> str:
+        name = _inside(file, root)
+        return name if among(name) else ""
+
     found: dict[tuple[str, int], str] = {}
-    for file, line, message in (*_pytest(lines, root), *_tracebacks(lines, root)):
+    for file, line, message in (*_pytest(lines, inside), *_tracebacks(lines, inside)):
         found.setdefault((file, line), message)
     if not found:
         for file, line, message in _messages(lines):
-            if name := _inside(file, root):
+            if name := inside(file):
                 found.setdefault((name, line), message)
             if len(found) == MOST:
                 break
@@ -57,7 +66,7 @@ def _inside(file: str, root: Path) -> str:
     return path.relative_to(root).as_posix() if is_here else ""
 
 
-def _pytest(lines: list[str], root: Path) -> Iterator[Place]:
+def _pytest(lines: list[str], inside: Inside) -> Iterator[Place]:
     """One for each failed test: its deepest line in the workspace, and the error."""
     heads = [n for n, line in enumerate(lines) if _PYTEST_HEAD.match(line)]
     for start, end in pairwise([*heads, len(lines)]):
@@ -68,19 +77,19 @@ def _pytest(lines: list[str], root: Path) -> Iterator[Place]:
                 break
             if line.startswith("E "):
                 errors.append(line[1:].strip())
-            elif (match := _PYTEST_AT.match(line)) and (name := _inside(match["file"], root)):
+            elif (match := _PYTEST_AT.match(line)) and (name := inside(match["file"])):
                 at = (name, int(match["line"]))
         if at and errors:
             test = _PYTEST_HEAD.sub(r"\g<name>", lines[start])
             yield *at, "\n".join([test, *errors])
 
 
-def _tracebacks(lines: list[str], root: Path) -> Iterator[Place]:
+def _tracebacks(lines: list[str], inside: Inside) -> Iterator[Place]:
     """One for each Python traceback: the deepest frame in the workspace, and the exception."""
     at: tuple[str, int] | None = None
     for number, line in enumerate(lines):
         if match := _FRAME.match(line):
-            name = _inside(match["file"], root)
+            name = inside(match["file"])
             at = (name, int(match["line"])) if name else at
         elif at and _RAISED.match(line):
             yield *at, "\n".join(_until_rule(lines[number:]))

@@ -18,6 +18,7 @@ from agent.context.mending import mended
 from agent.context.project import CHARS_PER_TOKEN, read_shown, read_texts
 from agent.context.prompt import block, failure_text, fence_opening, prompt_text
 from agent.context.python import Fault, fault, name_of, opening, signatures
+from agent.doubts import Doubts
 from agent.events import Event, Notice
 from agent.exchange import Exchange
 from agent.messages import ToolCall, User
@@ -43,6 +44,7 @@ class Repair:
         self.window = window
         self.runner = runner
         self.emit = emit
+        self.doubts = Doubts(runner, emit)
 
     async def repair(self, task: Task, words: str, done: Progress) -> str:
         """Why it stopped: 'check_passed', 'check_failed', or a budget."""
@@ -51,7 +53,7 @@ class Repair:
         for _ in range(ROUNDS):
             if result.passed or (stop := exceeded(task.limits, done)):
                 break
-            path = next_file(result.failure, done.changed, tried)
+            path = next_file(_naming(result, done.changed), done.changed, tried)
             tried[path] += 1
             self.emit(Notice(f"the check fails: mending {path or 'what is missing'}"))
             mark = self.exchange.mark()
@@ -67,6 +69,7 @@ class Repair:
                 self.emit(Notice(f"that was worse: {', '.join(restored)} as before"))
             else:
                 result = after
+            result = await self.doubts.settle(task, words, result, done)
             await self.exchange.back_to(mark)
         done.check_passed, done.failing = result.passed, not result.passed
         if result.passed:
@@ -107,7 +110,11 @@ class Repair:
         done.usage.add(reply.usage)
         if reply.reason == "interrupted":
             return True
-        await self._take(reply.calls[:1], path, result.failure, anew or [], done)
+        before = self._text(path)
+        repeated = await self._take(reply.calls[:1], path, result.failure, anew or [], done)
+        after = self._text(path)
+        if anew is not None and not _is_test(path) and (repeated or after != before):
+            self.doubts.note(path, *([] if self.doubts.has(path) else [before]), after)
         return False
 
     async def _take(
@@ -117,26 +124,29 @@ class Repair:
         failure: str,
         defines: Sequence[str],
         done: Progress,
-    ) -> None:
-        """Run what was said, if it can be right and is not what stands there."""
+    ) -> bool:
+        """Run what was said, if it can be right; whether it is what stands there."""
         calls = [self._mended(call, done) for call in calls]
         wrong = [why for call in calls if (why := _fault(call, failure, defines))]
         if calls and self._is_there(calls[0]):
             self.emit(Notice("that is what it was before"))
-        elif wrong:
+            return True
+        if wrong:
             self.emit(Notice(f"{path or 'the file'} was not taken: {wrong[0].text}"))
         else:
             await self.runner.calls(calls, done)
+        return False
+
+    def _text(self, path: str) -> str:
+        return read_texts(self.runner.workspace, [path]).get(path, "") if path else ""
 
     def _signatures(self, path: str) -> list[str]:
-        text = read_texts(self.runner.workspace, [path]).get(path, "")
-        return signatures(text) if path.endswith(".py") else []
+        return signatures(self._text(path)) if path.endswith(".py") else []
 
     def _is_there(self, call: ToolCall) -> bool:
         """Whether a call would write what stands there."""
         path, content = (str(call.arguments.get(name, "")) for name in ("path", "content"))
-        there = read_texts(self.runner.workspace, [path]).get(path)
-        return call.name == "write" and there == content
+        return call.name == "write" and content == self._text(path)
 
     def _mended(self, call: ToolCall, done: Progress) -> ToolCall:
         """A whole file with what the project knows of it put right."""
@@ -190,6 +200,13 @@ def missing_in(path: str, failure: str) -> list[str]:
     found = re.findall(rf"cannot import name '(\w+)' from (?:\w+ )*'{module}'", failure)
     found += re.findall(rf"module '{module}' has no attribute '(\w+)'", failure)
     return list(dict.fromkeys(found))
+
+
+def _naming(result: CheckResult, files: Sequence[str]) -> str:
+    """What of a check's output names the files: where it is cut, only the places may."""
+    if files_in(result.failure, files):
+        return result.failure
+    return "\n".join(file for file, _, _ in reversed(result.places))
 
 
 def files_in(failure: str, files: Sequence[str]) -> list[str]:

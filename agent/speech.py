@@ -45,6 +45,7 @@ class Ask:
     answer: str = ""  # the grammar of the whole message: a JSON value, and no calls
     begin: str = ""  # what the message begins with, said for the model
     opening: str = ""  # the grammar of its first word, see agent.dialects.opening
+    shown_as: str = ""  # its text is nothing to read: a call of this name is seen to be written
 
 
 def is_looping(pieces: Sequence[Piece]) -> bool:
@@ -91,6 +92,7 @@ class Speech:
     parser: TurnParser
     show: Callable[[Event], None]
     pieces: list[Piece] = field(default_factory=list)
+    shown_as: str = ""
     finished: Finished = field(default_factory=lambda: Finished("interrupted", Usage()))
     is_begun: bool = False
     is_looping: bool = False
@@ -185,7 +187,9 @@ class Speech:
             if isinstance(part, ToolCall) and (place := begins_again(self._parts)) is not None:
                 del self._parts[place:]
                 self.is_looping = self.begins_again = True
-            if isinstance(part, TextPart):
+            if isinstance(part, TextPart) and self.shown_as:
+                self.show(CallDelta(self.shown_as, "", part.text))
+            elif isinstance(part, TextPart):
                 self.show(TextDelta(part.text))
             elif isinstance(part, ThinkingPart):
                 self.show(ThinkingDelta(part.text))

@@ -13,7 +13,7 @@ from agent.ui.terminal import Output, cut
 # Seconds between two drawings on a terminal, and between two lines elsewhere.
 FRAME_S = 0.08
 SPARSE_S = 10.0
-_VERBS = {"write": "writing", "edit": "editing"}
+_VERBS = {"write": "writing", "edit": "editing", "blueprint": "planning the files"}
 
 
 class Stage:
@@ -77,7 +77,7 @@ class Writing:
         """`writing stats.py … 24 lines`"""
         # Content travels either as it is or inside a JSON string, where newlines are escapes.
         lines = self.newlines or self.escaped
-        what = f"{_VERBS.get(delta.name, 'calling ' + delta.name)} {delta.path}"
+        what = f"{_VERBS.get(delta.name, 'calling ' + delta.name)} {delta.path}".rstrip()
         if not delta.name:
             what = "calling a tool"
         count = f" {lines} line{'' if lines == 1 else 's'}" if lines else ""

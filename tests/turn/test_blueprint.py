@@ -12,7 +12,7 @@ import pytest
 
 from agent.app import Session
 from agent.engine.scripted import ScriptedEngine
-from agent.events import CallMade, Notice
+from agent.events import CallDelta, CallMade, Notice, TextDelta
 from agent.job import Job
 from agent.messages import Segment
 from agent.session import SessionLog
@@ -127,6 +127,13 @@ async def test_each_file_is_written_from_the_plan_with_the_outlines_of_the_other
     outline = last.partition("Written already")[2]
     assert "def work_1(value: int) -> int" in outline and "why this is as it is" not in outline
     assert "Written already" not in desk.given(1)
+
+
+async def test_the_plan_is_no_text_to_read(desk: Desk) -> None:
+    await desk.do([plan(["a.py"]), "x = 1\n```\n"], TASK, tries=3)
+    assert desk.shown(TextDelta) == []
+    shown = "".join(e.text for e in desk.shown(CallDelta) if e.name == "blueprint")
+    assert shown == plan(["a.py"])
 
 
 async def test_what_is_no_python_is_written_once_more(desk: Desk) -> None:
@@ -281,7 +288,7 @@ async def test_of_a_document_without_an_end_the_whole_lines_stay(desk: Desk) -> 
     lines = [plan(["README.md"]), "# It\n\nIt adds.\n" + "Yes, it does.\n" * 300]
     await desk.do(lines, TASK, tries=8, n_ctx=8192)
     assert desk.read("README.md") == "# It\n\nIt adds.\n"
-    assert "Twenty lines at most." in desk.given(-1)
+    assert "Ten lines at most" in desk.given(-1)
 
 
 async def test_tests_are_to_be_few(desk: Desk) -> None:

@@ -14,6 +14,7 @@ import pyte
 import pytest
 
 from agent.events import (
+    CallDelta,
     CallMade,
     CallReturned,
     ModelReplied,
@@ -26,6 +27,7 @@ from agent.events import (
 )
 from agent.messages import Usage
 from agent.ui.oneshot import OneshotPrinter
+from agent.ui.status import Writing
 from tests.unit.ui.drive import ANSWER, events
 
 DRIVE = str(Path(__file__).with_name("drive.py"))
@@ -319,3 +321,7 @@ def test_every_event_can_be_shown_alone() -> None:
         shown, _, _ = printer(Clock())
         shown.show(event)
         shown.close()
+
+
+def test_a_plan_is_one_line_while_it_is_written() -> None:
+    assert Writing().describe(CallDelta("blueprint", "", '{"files": [')) == "planning the files …"

@@ -1,0 +1,90 @@
+"""What two versions of the code contradict alike is left out of the model's own tests."""
+
+from __future__ import annotations
+
+import json
+
+from agent.events import CallMade, CheckEnded, Notice
+from tests.turn.conftest import Desk
+
+TASK = "Build a small package that adds numbers: function add(a, b)."
+CHECK = "python3 -m unittest test_adder"
+PLAN = json.dumps(
+    {
+        "files": [
+            {"path": "adder.py", "purpose": "It adds.", "defines": ["def add(a, b)"]},
+            {"path": "test_adder.py", "purpose": "Its tests.", "defines": []},
+        ]
+    }
+)
+RIGHT = "    return a + b\n```\n"
+OTHERWISE = "    total = a\n    total += b\n    return total\n```\n"
+WRONG = "    return a - b\n```\n"
+
+
+def suite(*expectations: str) -> str:
+    body = "".join(f"        self.assertEqual({each})\n" for each in expectations)
+    return (
+        "import unittest\n\nfrom adder import add\n\n\nclass T(unittest.TestCase):\n"
+        f"    def test_add(self):\n{body}\n    def test_nothing(self):\n"
+        "        self.assertEqual(add(0, 0), 0)\n```\n"
+    )
+
+
+async def test_two_versions_that_agree_are_believed(desk: Desk) -> None:
+    lines = [PLAN, RIGHT, suite("add(2, 2), 5", "add(1, 2), 3", "add(3, 3), 7"), OTHERWISE]
+    ended = await desk.do(lines, TASK, check=CHECK, tries=3)
+    assert (ended.stop, ended.check_passed) == ("check_passed", True)
+    left = desk.read("test_adder.py")
+    assert "add(1, 2), 3" in left
+    assert "5" not in left
+    assert "7" not in left
+    said = [e.text for e in desk.shown(Notice) if "left out" in e.text]
+    assert said == [
+        "test_adder.py:8 left out: two versions of the code say AssertionError: 4 != 5",
+        "test_adder.py:9 left out: two versions of the code say AssertionError: 6 != 7",
+    ]
+
+
+async def test_the_same_written_twice(desk: Desk) -> None:
+    ended = await desk.do([PLAN, RIGHT, suite("add(2, 2), 5"), RIGHT], TASK, check=CHECK, tries=3)
+    assert (ended.stop, ended.check_passed) == ("check_passed", True)
+
+
+async def test_what_they_do_not_agree_on_stays(desk: Desk) -> None:
+    lines = [PLAN, WRONG, suite("add(2, 2), 4"), RIGHT]
+    ended = await desk.do(lines, TASK, check=CHECK, tries=3)
+    assert ended.check_passed
+    assert "add(2, 2), 4" in desk.read("test_adder.py")
+    assert not [e for e in desk.shown(Notice) if "left out" in e.text]
+
+
+async def test_one_version_is_not_enough(desk: Desk) -> None:
+    broken = "    return a +\n```\n"
+    fixed = suite("add(2, 2), 4")
+    lines = [PLAN, RIGHT, suite("add(2, 2), 5"), broken, broken, fixed]
+    ended = await desk.do(lines, TASK, check=CHECK, tries=3)
+    assert ended.check_passed
+    assert not [e for e in desk.shown(Notice) if "left out" in e.text]
+
+
+async def test_what_the_task_states_is_never_left_out(desk: Desk) -> None:
+    task = "Build a small package: function add(a, b); add('aa', 'bb') gives 'bbaa'."
+    lines = [
+        PLAN,
+        RIGHT,
+        suite("add('aa', 'bb'), 'bbaa'"),
+        OTHERWISE,
+        "def add(a, b):\n    return b + a\n```\n",
+    ]
+    ended = await desk.do(lines, task, check=CHECK, tries=3)
+    assert "bbaa" in desk.read("test_adder.py")
+    assert ended.check_passed
+    assert desk.read("adder.py").endswith("return b + a\n")
+
+
+async def test_it_is_recorded_as_a_write(desk: Desk) -> None:
+    await desk.do([PLAN, RIGHT, suite("add(2, 2), 5"), OTHERWISE], TASK, check=CHECK, tries=3)
+    calls = [call for call in desk.shown(CallMade) if call.form == "doubt"]
+    assert [call.arguments["path"] for call in calls] == ["test_adder.py"]
+    assert [check.passed for check in desk.shown(CheckEnded)] == [False, False, True]

@@ -1,0 +1,105 @@
+"""Which expectations two versions of the code contradict alike, and tests without them."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.context.expectations import alike, without
+
+TESTS = '''import unittest
+
+from units import convert
+
+
+class TestConvert(unittest.TestCase):
+    """Both ways."""
+
+    def test_convert(self):
+        self.assertEqual(convert(0, "C"), 32)
+        self.assertEqual(
+            convert(100, "F"),
+            212,
+        )
+
+    def test_wrong(self):
+        """It says nothing else."""
+        for degrees in (1, 2):
+            self.assertEqual(convert(degrees, "F"), 99)
+
+
+class TestMore(unittest.TestCase):
+    @unittest.skipIf(False, "never")
+    def test_more(self):
+        self.assertEqual(convert(5, "celsius"), 41)
+'''
+
+
+def place(error: str, line: int = 7) -> tuple[str, int, str]:
+    return "tests/test_units.py", line, error
+
+
+def test_the_same_value_at_the_same_line() -> None:
+    one = [place("AssertionError: 3 != 4"), place("AssertionError: 5 != 6", 9)]
+    assert alike(one, [place("AssertionError: 3 != 4"), place("AssertionError: 7 != 6", 9)]) == [
+        place("AssertionError: 3 != 4")
+    ]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "AssertionError: ValueError not raised",
+        "AssertionError: ValueError not raised by to_roman",
+        "AssertionError: None != 4",
+        "IndexError: string index out of range",
+        "FileNotFoundError: [Errno 2] No such file or directory: 'a.csv'",
+    ],
+)
+def test_where_there_is_no_value_nobody_agrees(error: str) -> None:
+    assert alike([place(error)], [place(error)]) == []
+
+
+def test_a_report_of_pytest() -> None:
+    error = "test_convert\nAssertionError: assert 3 == 4\n+  where 3 = convert(1)"
+    assert alike([place(error)], [place(error)]) == [place(error)]
+
+
+def test_one_statement_goes() -> None:
+    left = without(TESTS, [12], "Convert units.")
+    assert "212" not in left
+    assert 'convert(0, "C"), 32)' in left
+    compile(left, "test_units.py", "exec")
+
+
+def test_what_says_nothing_without_it_goes_too() -> None:
+    left = without(TESTS, [19], "Convert units.")
+    assert "test_wrong" not in left
+    assert "for degrees" not in left
+    left = without(TESTS, [25], "Convert units.")
+    assert "TestMore" not in left
+    assert "skipIf" not in left
+    compile(left, "test_units.py", "exec")
+
+
+def test_two_statements_of_one_test() -> None:
+    left = without(TESTS, [10, 11], "Convert units.")
+    assert "def test_convert" not in left
+    assert "def test_wrong" in left
+
+
+def test_what_the_task_states_stays() -> None:
+    assert without(TESTS, [25], "convert(5, 'celsius') gives 41.") == ""
+
+
+@pytest.mark.parametrize("line", [1, 2, 6, 9, 22, 23, 24])
+def test_a_definition_is_no_expectation(line: int) -> None:
+    assert without(TESTS, [line], "") in ("", TESTS.replace("import unittest\n", "", 1))
+
+
+def test_the_last_test_stays() -> None:
+    assert without(TESTS, [10, 11, 19, 25], "Convert units.") == ""
+
+
+@pytest.mark.parametrize("text", ["def test(:", "", "x = 1\n"])
+def test_what_is_no_test_stays(text: str) -> None:
+    assert without(text, [1, 99], "") == ""
