@@ -15,6 +15,8 @@ from agent.models.resolve import resolve
 def pytest_configure() -> None:
     # A job in the background is started with SIGINT ignored, and hands that on to its children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # And nohup, with SIGHUP.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _path(name: str) -> Path:
