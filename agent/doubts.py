@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.check import CheckResult
-from agent.context.expectations import alike, without
+from agent.context.expectations import alike, said, without
+from agent.context.gap import called, needed
 from agent.context.project import read_texts
 from agent.events import Event, Notice, Place
 from agent.messages import ToolCall
 from agent.runner import Runner
 from agent.turn import Progress, Task, exceeded
 from tools.replica import TooLarge, measure, replicate
+
+MOST_OTHERS = 2  # versions that one check is compared with
+
+
+@dataclass(frozen=True)
+class Version:
+    """A file as it once stood; `written` says of each definition which writing of it this is."""
+
+    text: str
+    written: Mapping[str, int] = field(default_factory=dict)
+
+    def fresh(self, other: Version) -> set[str]:
+        """The definitions that were written without those of the other version in view."""
+        names = self.written.keys() | other.written.keys()
+        return {name for name in names if self.written.get(name, 0) != other.written.get(name, 0)}
 
 
 class Doubts:
@@ -26,15 +43,18 @@ class Doubts:
     def __init__(self, runner: Runner, emit: Callable[[Event], None]):
         self.runner = runner
         self.emit = emit
-        self._versions: dict[str, list[str]] = {}
+        self._versions: dict[str, list[Version]] = {}
+        self._writings = 0
 
-    def note(self, path: str, *versions: str) -> None:
-        """Versions of a file, each written without the others in view."""
-        self._versions.setdefault(path, []).extend(versions)
-
-    def has(self, path: str) -> bool:
-        """Whether a version of the file is known."""
-        return path in self._versions
+    def note(self, path: str, before: str, after: str, anew: Iterable[str]) -> None:
+        """A file was written again, these definitions of it without the old ones in view."""
+        versions = self._versions.setdefault(path, [])
+        old = _standing(versions, before)
+        if old is None:
+            versions.append(old := Version(before))
+        self._writings += 1
+        written = dict.fromkeys(anew, self._writings)
+        versions.append(Version(after, {**old.written, **written}))
 
     async def settle(
         self, task: Task, words: str, result: CheckResult, done: Progress
@@ -55,17 +75,25 @@ class Doubts:
     async def _contradicted(self, task: Task, result: CheckResult) -> list[Place]:
         """What the standing version of a file and another one contradict alike."""
         for path, versions in self._versions.items():
-            standing = self._read([path]).get(path)
-            others = [text for text in versions if text != standing]
-            if versions.count(standing or "") > 1 and (
-                same := alike(result.in_tests, result.in_tests)
-            ):
-                return same
-            if others and result.in_tests:
-                in_tests = await self._tried(task, path, others[-1])
-                if same := alike(result.in_tests, in_tests):
-                    return same
+            standing = _standing(versions, self._read([path]).get(path, ""))
+            if standing is None or not alike(result.in_tests, result.in_tests):
+                continue
+            others = [each for each in versions[::-1] if each.fresh(standing)]
+            for other in others[:MOST_OTHERS]:
+                same_text = other.text == standing.text
+                theirs = result.in_tests if same_text else await self._tried(task, path, other.text)
+                fresh = other.fresh(standing)
+                both = alike(result.in_tests, theirs)
+                if agreed := [place for place in both if self._is_judged(place, standing, fresh)]:
+                    return agreed
         return []
+
+    def _is_judged(self, place: Place, standing: Version, fresh: Collection[str]) -> bool:
+        """Whether all that the test calls of the file was written twice."""
+        file, line, _ = place
+        names = called(self._read([file]).get(file, ""), line, whole_test=True)
+        needs = needed(standing.text, names)
+        return bool(needs) and needs <= set(fresh)
 
     async def _tried(self, task: Task, path: str, text: str) -> Sequence[Place]:
         """How the tests fail with another version of a file; tried in a copy of the folder."""
@@ -80,16 +108,19 @@ class Doubts:
 
     def _without(self, places: Sequence[Place], words: str) -> Mapping[str, str]:
         """The test files without these expectations, as far as they can go."""
-        shorter = {}
-        for path, text in self._read({path for path, _, _ in places}).items():
-            wrong = {line: error for file, line, error in places if file == path}
-            if left := without(text, wrong, words):
+        shorter: dict[str, str] = {}
+        for path, line, error in sorted(places, reverse=True):  # so that lines keep their numbers
+            text = shorter.get(path) or self._read([path]).get(path, "")
+            if left := without(text, line, words):
                 shorter[path] = left
-                for line, error in wrong.items():
-                    self.emit(
-                        Notice(f"{path}:{line} left out: two versions of the code say {error}")
-                    )
+                why = f"two versions of the code say {said(error)}"
+                self.emit(Notice(f"{path}:{line} left out: {why}"))
         return shorter
 
-    def _read(self, paths: Sequence[str] | set[str]) -> dict[str, str]:
-        return read_texts(self.runner.workspace, sorted(paths))
+    def _read(self, paths: Sequence[str]) -> dict[str, str]:
+        return read_texts(self.runner.workspace, paths)
+
+
+def _standing(versions: Sequence[Version], text: str) -> Version | None:
+    """The newest version that is this text."""
+    return next((each for each in versions[::-1] if each.text == text), None)

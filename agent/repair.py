@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from agent.check import CheckResult
+from agent.context.gap import culprits, definitions, filled, opened
 from agent.context.mending import mended
 from agent.context.project import CHARS_PER_TOKEN, read_shown, read_texts
 from agent.context.prompt import block, failure_text, fence_opening, prompt_text
@@ -31,20 +32,40 @@ ROUNDS = 12
 MOST_SHOWN = 3  # files beside the one that is written
 SPARE = 64  # tokens for what is said for the model
 PATIENCE = 1.5  # tries of a file before those of the next
+WHOLE_EVERY = 3  # tries of a file, where a function of it fails
 WARMER = 0.35  # temperature for each time that the same file was written
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a file is written again: with its text in view, or without; `defines` are the signatures
+    that it keeps, `function` the only one of them that is written, `begin` what is said of the file
+    for the model."""
+
+    defines: tuple[str, ...] = ()
+    function: str = ""
+    begin: str = ""
+    sees_it: bool = True
 
 
 class Repair:
     """Brings a check to pass, or as near as it gets."""
 
     def __init__(
-        self, exchange: Exchange, window: Window, runner: Runner, emit: Callable[[Event], None]
+        self,
+        exchange: Exchange,
+        window: Window,
+        runner: Runner,
+        emit: Callable[[Event], None],
+        count: Callable[[str], int],
     ):
         self.exchange = exchange
         self.window = window
         self.runner = runner
         self.emit = emit
+        self.count = count
         self.doubts = Doubts(runner, emit)
+        self.tried: Counter[tuple[str, str]] = Counter()  # functions of a path
 
     async def repair(self, task: Task, words: str, done: Progress) -> str:
         """Why it stopped: 'check_passed', 'check_failed', or a budget."""
@@ -86,23 +107,18 @@ class Repair:
         done: Progress,
     ) -> bool:
         """Let the model write one file, or any where none is named; whether it was interrupted."""
-        # Next to its text a small model copies it, however warm: so only every other time with it,
-        # and where others miss something in it.
-        is_anew = times % 2 and not missing_in(path, result.failure)
-        anew = self._signatures(path) if path and is_anew else None
-        parts = [*self._shown(words, path, result, done, with_it=anew is None)]
+        way = self._way(path, result, times)
+        parts = [*self._shown(words, path, result, done, with_it=way.sees_it)]
         parts.append(failure_text(task.check, result.failure))
-        parts += _orders(path, result.failure, anew)
+        parts += _orders(path, result.failure, way)
         delta = self.exchange.delta([User("\n\n".join(parts))])
         sampling = task.sampling
-        warm = times if anew is not None else times - 1  # what comes first was said once already
+        warm = times - 1 if way.sees_it else times  # what comes first was said once already
         if warm:
             warmer = max(sampling.temperature, min(1.0, WARMER * warm))
             sampling = replace(sampling, temperature=warmer, top_k=40, seed=sampling.seed + times)
-        begin = fence_opening(path) if path else ""
-        if anew and not _is_test(path):
-            begin += opening(anew, name_of(anew[0]))
-        most = self.window.room(delta) - SPARE
+        begin = fence_opening(path) + way.begin if path else ""
+        most = self.window.room(delta) - SPARE - self.count(begin)
         not_paths = ("",) if path else ()
         ask = Ask(most, sampling, must_act=True, not_paths=not_paths, begin=begin)
         reply = await self.exchange.reply(delta, ask)
@@ -111,10 +127,11 @@ class Repair:
         if reply.reason == "interrupted":
             return True
         before = self._text(path)
-        repeated = await self._take(reply.calls[:1], path, result.failure, anew or [], done)
+        repeated = await self._take(reply.calls[:1], path, result.failure, way, done)
         after = self._text(path)
-        if anew is not None and not _is_test(path) and (repeated or after != before):
-            self.doubts.note(path, *([] if self.doubts.has(path) else [before]), after)
+        if path.endswith(".py") and not _is_test(path) and (repeated or after != before):
+            anew = [way.function] if way.function else definitions(after)
+            self.doubts.note(path, before, after, [] if way.sees_it else anew)
         return False
 
     async def _take(
@@ -122,12 +139,12 @@ class Repair:
         calls: Sequence[ToolCall],
         path: str,
         failure: str,
-        defines: Sequence[str],
+        way: Way,
         done: Progress,
     ) -> bool:
         """Run what was said, if it can be right; whether it is what stands there."""
-        calls = [self._mended(call, done) for call in calls]
-        wrong = [why for call in calls if (why := _fault(call, failure, defines))]
+        calls = [self._mended(call, way, done) for call in calls]
+        wrong = [why for call in calls if (why := _fault(call, failure, way.defines))]
         if calls and self._is_there(calls[0]):
             self.emit(Notice("that is what it was before"))
             return True
@@ -137,22 +154,45 @@ class Repair:
             await self.runner.calls(calls, done)
         return False
 
+    def _way(self, path: str, result: CheckResult, times: int) -> Way:
+        """How a file is written the nth time.
+
+        Next to its text a small model copies it, however warm. So first the function that fails
+        behind the rest of the file, then the whole file without its text in view, and with it only
+        where that is spent, or others miss something in it.
+        """
+        text = self._text(path)
+        if not text or missing_in(path, result.failure):
+            return Way()
+        if not path.endswith(".py") or _is_test(path):
+            return Way(tuple(signatures(text)), sees_it=False) if times % 2 else Way()
+        defines = tuple(signatures(text))
+        tests = read_texts(self.runner.workspace, {file for file, _, _ in result.in_tests})
+        names = culprits(text, path, (*result.places, *result.in_tests), tests)
+        name = min(names, key=lambda name: self.tried[path, name], default="")
+        if times % WHOLE_EVERY and (begin := opened(text, name)):
+            self.tried[path, name] += 1
+            return Way(defines, name, begin, sees_it=False)
+        if times % 2 or name:
+            first = name_of(defines[0]) if defines else ""
+            return Way(defines, "", opening(defines, first), sees_it=False)
+        return Way()
+
     def _text(self, path: str) -> str:
         return read_texts(self.runner.workspace, [path]).get(path, "") if path else ""
-
-    def _signatures(self, path: str) -> list[str]:
-        return signatures(self._text(path)) if path.endswith(".py") else []
 
     def _is_there(self, call: ToolCall) -> bool:
         """Whether a call would write what stands there."""
         path, content = (str(call.arguments.get(name, "")) for name in ("path", "content"))
         return call.name == "write" and content == self._text(path)
 
-    def _mended(self, call: ToolCall, done: Progress) -> ToolCall:
+    def _mended(self, call: ToolCall, way: Way, done: Progress) -> ToolCall:
         """A whole file with what the project knows of it put right."""
         path, content = (str(call.arguments.get(name, "")) for name in ("path", "content"))
         if call.name != "write":
             return call
+        if way.function:
+            content = filled(self._text(path), way.function, content) or content
         texts = read_texts(self.runner.workspace, done.changed)
         return replace(call, arguments={**call.arguments, "content": mended(content, path, texts)})
 
@@ -172,15 +212,17 @@ class Repair:
         return parts
 
 
-def _orders(path: str, failure: str, anew: Sequence[str] | None) -> list[str]:
-    """What the model is to do; `anew` are the signatures of a file that it does not see."""
+def _orders(path: str, failure: str, way: Way) -> list[str]:
+    """What the model is to do."""
     if not path:
         return [prompt_text("act")]
+    if way.function:
+        return [prompt_text("function").replace("{path}", path).replace("{name}", way.function)]
     lacks = missing_in(path, failure)
     needed = [f"It has to define at its top: {', '.join(lacks)}."] if lacks else []
-    if anew is None:
+    if way.sees_it:
         return [prompt_text("mend").replace("{path}", path), *needed]
-    defines = f" It defines: {'; '.join(anew)}." if anew else ""
+    defines = f" It defines: {'; '.join(way.defines)}." if way.defines else ""
     text = prompt_text("anew").replace("{path}", path).replace("{defines}", defines)
     return [text, *needed]
 

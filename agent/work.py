@@ -31,7 +31,7 @@ async def work(
         done.answer = f"Wrote {', '.join(done.changed)}."
         return "answer"
     if done.changes and job.tries > 1:
-        repair = Repair(loop.exchange, loop.window, loop.runner, loop.emit)
+        repair = Repair(loop.exchange, loop.window, loop.runner, loop.emit, count)
         return await repair.repair(task, job.task, done)
     task = await briefing.prepare(job, told=True)
     if done.changes and not task.failing:

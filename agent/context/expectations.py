@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 
-from agent.context.python import NO_PYTHON
+from agent.context.python import NO_PYTHON, body_of, lines_of, statements_at
 from agent.events import Place
 
 _VALUE = re.compile(r"AssertionError: (?!None\b)")
@@ -30,53 +30,36 @@ def _has_value(error: str) -> bool:
     return bool(_VALUE.search(error)) and not _NO_VALUE.search(error)
 
 
-def without(text: str, lines: Collection[int], task: str) -> str:
-    """A Python test file without the statements at these lines (from 1); '' where none can go.
+def said(error: str) -> str:
+    """The line of a failed expectation that has the value."""
+    return next((line for line in error.splitlines() if _VALUE.search(line)), error)
+
+
+def without(text: str, line: int, task: str) -> str:
+    """A Python test file without the statement at a line (from 1); '' where it cannot go.
 
     What the task states itself stays, and so does the last test.
     """
     try:
-        tree = ast.parse(text)
+        path = statements_at(ast.parse(text), line)
     except NO_PYTHON:
         return ""
-    gone: set[int] = set()
-    for line in sorted(lines):
-        path = _at(tree, line)
-        if path and not isinstance(path[-1], _DEFINITION) and not _is_stated(path[-1], task):
-            gone |= _span(path, gone)
+    if not path or isinstance(path[-1], _DEFINITION) or _is_stated(path[-1], task):
+        return ""
+    gone = _span(path)
     kept = "".join(x for n, x in enumerate(text.splitlines(True), 1) if n not in gone)
-    return kept if gone and "def test" in kept else ""
+    return kept if "def test" in kept else ""
 
 
-def _at(tree: ast.Module, line: int) -> list[ast.stmt]:
-    """The statements around a line, the innermost last."""
-    path: list[ast.stmt] = []
-    inside: ast.AST | None = tree
-    while inside is not None:
-        inside = next((each for each in _body(inside) if line in _lines(each)), None)
-        path += [inside] if inside is not None else []
-    return path
-
-
-def _span(path: Sequence[ast.stmt], gone: Collection[int]) -> set[int]:
+def _span(path: Sequence[ast.stmt]) -> set[int]:
     """The lines of the outermost statement that says nothing without the innermost one."""
-    span = set(_lines(path[-1]))
+    span = set(lines_of(path[-1]))
     for outer in reversed(path[:-1]):
-        rest = [each for each in _body(outer) if not set(_lines(each)) <= span | set(gone)]
+        rest = [each for each in body_of(outer) if not set(lines_of(each)) <= span]
         if any(not _is_docstring(each) for each in rest):
             break
-        span |= set(_lines(outer))
+        span |= set(lines_of(outer))
     return span
-
-
-def _body(node: ast.AST) -> Iterator[ast.stmt]:
-    return (child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt))
-
-
-def _lines(node: ast.stmt) -> range:
-    decorators = getattr(node, "decorator_list", [])
-    first = min([node.lineno, *(each.lineno for each in decorators)])
-    return range(first, (node.end_lineno or node.lineno) + 1)
 
 
 def _is_docstring(node: ast.stmt) -> bool:

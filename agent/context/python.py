@@ -139,6 +139,28 @@ def opening(signatures: Sequence[str], name: str) -> str:
     return ""
 
 
+def statements_at(tree: ast.AST, line: int) -> list[ast.stmt]:
+    """The statements around a line (from 1), the innermost last."""
+    found: list[ast.stmt] = []
+    inside: ast.AST | None = tree
+    while inside is not None:
+        inside = next((each for each in body_of(inside) if line in lines_of(each)), None)
+        found += [inside] if inside is not None else []
+    return found
+
+
+def body_of(node: ast.AST) -> list[ast.stmt]:
+    """The statements right inside of another one."""
+    return [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
+
+
+def lines_of(node: ast.stmt) -> range:
+    """The lines of a statement (from 1), with its decorators."""
+    decorators = getattr(node, "decorator_list", [])
+    first = min([node.lineno, *(each.lineno for each in decorators)])
+    return range(first, (node.end_lineno or node.lineno) + 1)
+
+
 def _is_function(match: re.Match[str]) -> bool:
     return match["kind"] in ("def ", "async def ", "function ") and "(self" not in match.string
 

@@ -75,7 +75,7 @@ async def test_what_the_task_states_is_never_left_out(desk: Desk) -> None:
         RIGHT,
         suite("add('aa', 'bb'), 'bbaa'"),
         OTHERWISE,
-        "def add(a, b):\n    return b + a\n```\n",
+        "    return b + a\n```\n",
     ]
     ended = await desk.do(lines, task, check=CHECK, tries=3)
     assert "bbaa" in desk.read("test_adder.py")
@@ -88,3 +88,21 @@ async def test_it_is_recorded_as_a_write(desk: Desk) -> None:
     calls = [call for call in desk.shown(CallMade) if call.form == "doubt"]
     assert [call.arguments["path"] for call in calls] == ["test_adder.py"]
     assert [check.passed for check in desk.shown(CheckEnded)] == [False, False, True]
+
+
+async def test_what_was_not_written_anew_is_not_believed(desk: Desk) -> None:
+    two = (
+        "import unittest\n\nfrom adder import add, sub\n\n\nclass T(unittest.TestCase):\n"
+        "    def test_add(self):\n        self.assertEqual(add(2, 2), 5)\n\n"
+        "    def test_sub(self):\n        self.assertEqual(sub(3, 1), 2)\n```\n"
+    )
+    code = "    return a + b\n\n\ndef sub(a, b):\n    return b[a]\n```\n"
+    lines = [PLAN, code, two, "    return a - b\n```\n", "    return a + b\n```\n"]
+    ended = await desk.do(lines, TASK, check=CHECK, tries=3)
+    assert ended.check_passed
+    said = [e.text.partition(":")[0] for e in desk.shown(Notice)][-4:]
+    assert said == [
+        "the check fails", "the check fails", "that is what it was before", "test_adder.py",
+    ]  # fmt: skip
+    assert "the function `sub`" in desk.given(3)
+    assert "the function `add`" in desk.given(4)

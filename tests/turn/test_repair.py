@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from agent.errors import IngleError
 from agent.events import CallMade, Notice
 from agent.repair import files_in, missing_in, next_file
 from tests.turn.conftest import Desk
@@ -136,3 +137,33 @@ async def test_a_file_is_written_without_its_text_in_view_and_then_with_it(desk:
     assert "It defines: def add(a, b=0)." in without
     first, second = (asked.request.sampling for asked in desk.engine.asked[-2:])
     assert first.temperature > 0 and second.temperature > 0
+
+
+MODULE = (
+    "def half(a):\n    return a // 2\n\n\ndef add(a, b):\n    return b[a]\n\n\n"
+    "def twice(a):\n    return a * 2\n"
+)
+USE = "from adder import add, twice\n\nassert twice(2) == 4\nassert add(1, 2) == 3\n```\n"
+
+
+async def test_only_the_function_that_fails_is_written_again(desk: Desk) -> None:
+    files = plan("adder.py", "main.py")
+    lines = [files, f"{MODULE}```\n", USE, "    return a + b\n```\n"]
+    ended = await desk.do(lines, TASK, check=CHECK, tries=3)
+    assert (ended.stop, ended.check_passed) == ("check_passed", True)
+    assert desk.read("adder.py") == MODULE.replace("b[a]", "a + b")
+    assert "Write the function `add` of `adder.py` anew" in desk.given(-1)
+    assert desk.given(-1).endswith("def twice(a):\n    return a * 2\n\n\ndef add(a, b):\n")
+    assert "b[a]\n\n" not in desk.given(-1)
+
+
+async def test_every_third_time_the_whole_file_is(desk: Desk) -> None:
+    files = plan("adder.py", "main.py")
+    wrong = [f"    return b[a + {n}]\n```\n" for n in range(2)]
+    lines = [files, f"{MODULE}```\n", USE, *wrong, USE, "    return a // 2\n```\n"]
+    with pytest.raises(IngleError, match="the script is at its end"):
+        await desk.do(lines, TASK, check=CHECK, tries=3)
+    given = [desk.given(n) for n in range(3, 7)]
+    assert ["the function `add`" in text for text in given] == [True, True, False, False]
+    assert "Write `main.py` anew, the whole file" in given[2]
+    assert "Write `adder.py` anew, the whole file" in given[3]
