@@ -7,10 +7,7 @@ plan is evaluated once.
 
 from __future__ import annotations
 
-import ast
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -26,11 +23,12 @@ from agent.context.blueprint import (
     read_plan,
 )
 from agent.context.budget import Budget, fits
+from agent.context.draft import room_for, whole_part
 from agent.context.entry import within
 from agent.context.mending import exports, mended
 from agent.context.project import read_texts
 from agent.context.prompt import fence_opening, prompt_text
-from agent.context.python import NO_PYTHON, Fault, fault, name_of, opening
+from agent.context.python import Fault, fault, name_of, opening
 from agent.events import Event, Notice
 from agent.exchange import Exchange
 from agent.messages import ToolCall, User
@@ -42,12 +40,6 @@ from agent.window import Window
 ATTEMPTS = 3  # at a file with a fault that can be seen
 OUTLINE_SHARE = 6  # of the window
 TASK_SHARE = 4  # a quarter of the window at most is the user's own text
-FILE_SHARE = 8  # of the window, for a small model's file
-LEAST_FILE = 1_024  # tokens
-TESTS_PART = 3  # of a file's room
-DOCUMENT_PART = 5
-MOST_TIMES = 3  # that tests say the same
-LEAST_REPEATED = 8  # characters: an empty line or a fence comes often
 SPARE = 16  # tokens that stay free behind an answer
 CHARS_PER_TOKEN = 3
 ALONE = "It imports none of the other files: they are written later, with the help of this one."
@@ -183,7 +175,7 @@ class Blueprint:
         """What a message wrote, put right as far as the project knows how."""
         made = [call for call in reply.calls if _writes(call, file)]
         content = str(made[0].arguments.get("content", "")) if made else ""
-        if not made and (content := _whole_part(reply, file)):
+        if not made and (content := _whole_part(reply, file.path)):
             self.emit(Notice(f"{file.path} had no end: what is whole of it stays"))
         if not made and not content:
             return Draft(None, NOTHING)
@@ -194,7 +186,7 @@ class Blueprint:
         call = replace(call, arguments={**call.arguments, "content": right})
         if not _is_python(file.path):
             return Draft(call, None)
-        defines = () if is_test(file) else file.defines
+        defines = () if is_test(file.path) else file.defines
         return Draft(call, fault(right, file.path, defines, [p for p in later if p != file.path]))
 
     def _delta(
@@ -225,8 +217,8 @@ class Blueprint:
             parts.append(f"Written already, with line numbers:\n{known}")
         defines = f" It defines: {'; '.join(file.defines)}." if file.defines else ""
         text = prompt_text("file").replace("{path}", file.path)
-        using = f"{TESTS} {USING}" if is_test(file) else USING if written else ALONE
-        using = DOCUMENT if is_document(file) else using
+        using = f"{TESTS} {USING}" if is_test(file.path) else USING if written else ALONE
+        using = DOCUMENT if is_document(file.path) else using
         text = text.replace("{imports}", using)
         parts.append(text.replace("{purpose}", file.purpose).replace("{defines}", defines))
         return "\n\n".join(parts)
@@ -246,14 +238,13 @@ class Blueprint:
             sampling = replace(sampling, temperature=warmer, top_k=40, seed=sampling.seed + attempt)
         # A large model may think first; a small one only gets lost on the way.
         begin = fence_opening(file.path) if task.tries > 1 else ""
-        if begin and file.defines and _is_python(file.path) and not is_test(file):
+        if begin and file.defines and _is_python(file.path) and not is_test(file.path):
             # It likes to write a class; what it uses is imported afterwards.
             missing = wrong.missing[0] if wrong and wrong.missing else name_of(file.defines[0])
             begin += opening(file.defines, missing)
         most = self.window.room(delta) - SPARE - self.count(begin)
-        if task.tries > 1:  # a small model may go on with a list until the window is full
-            part = TESTS_PART if is_test(file) else DOCUMENT_PART if is_document(file) else 1
-            most = min(most, max(LEAST_FILE, self.window.n_ctx // FILE_SHARE) // part)
+        if task.tries > 1:
+            most = min(most, room_for(file.path, self.window.n_ctx))
         if task.limits.tokens:
             most = min(most, max(1, task.limits.tokens - done.usage.generated))
         # With '' as the path that must not follow, the message ends behind its one file.
@@ -277,26 +268,10 @@ def _call(file: PlannedFile) -> ToolCall:
     return ToolCall(f"plan.{file.path}", "write", arguments, "plan")
 
 
-def _whole_part(reply: Reply, file: PlannedFile) -> str:
-    """What is whole in tests or in a document that was cut off; '' if there is nothing."""
-    if reply.reason not in ("length", "looping") or not (is_test(file) or is_document(file)):
-        return ""
-    said = "".join(piece.text for piece in reply.pieces)
-    lines = said.partition(fence_opening(file.path))[2].splitlines(keepends=True)[:-1]
-    often = {line for line, times in Counter(lines).items() if times > MOST_TIMES}
-    if is_document(file):
-        lines = [line for line in lines if line not in often or len(line) < LEAST_REPEATED]
-        sections = [n for n, line in enumerate(lines) if line.startswith("## ")]
-        return "".join(lines[: sections[-1]] if len(sections) > 1 else lines)
-    # Where it lost its way it says the same again and again.
-    lines = [line for line in lines if line not in often or "assert" not in line]
-    while lines:
-        text = "".join(lines)
-        with suppress(*NO_PYTHON):
-            ast.parse(text)
-            return text if "def test" in text else ""
-        del lines[-1]
-    return ""
+def _whole_part(reply: Reply, path: str) -> str:
+    """What stays of a file without an end."""
+    is_cut = reply.reason in ("length", "looping")
+    return whole_part("".join(piece.text for piece in reply.pieces), path) if is_cut else ""
 
 
 def _writes(call: ToolCall, file: PlannedFile) -> bool:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from agent.check import CheckResult
+from agent.context.blueprint import is_test
+from agent.context.draft import room_for
 from agent.context.gap import culprits, definitions, filled, opened
 from agent.context.mending import mended
 from agent.context.project import CHARS_PER_TOKEN, read_shown, read_texts
@@ -119,6 +121,7 @@ class Repair:
             sampling = replace(sampling, temperature=warmer, top_k=40, seed=sampling.seed + times)
         begin = fence_opening(path) + way.begin if path else ""
         most = self.window.room(delta) - SPARE - self.count(begin)
+        most = min(most, room_for(path, self.window.n_ctx)) if path else most
         not_paths = ("",) if path else ()
         ask = Ask(most, sampling, must_act=True, not_paths=not_paths, begin=begin)
         reply = await self.exchange.reply(delta, ask)
@@ -129,7 +132,7 @@ class Repair:
         before = self._text(path)
         repeated = await self._take(reply.calls[:1], path, result.failure, way, done)
         after = self._text(path)
-        if path.endswith(".py") and not _is_test(path) and (repeated or after != before):
+        if path.endswith(".py") and not is_test(path) and (repeated or after != before):
             anew = [way.function] if way.function else definitions(after)
             self.doubts.note(path, before, after, [] if way.sees_it else anew)
         return False
@@ -164,7 +167,7 @@ class Repair:
         text = self._text(path)
         if not text or missing_in(path, result.failure):
             return Way()
-        if not path.endswith(".py") or _is_test(path):
+        if not path.endswith(".py") or is_test(path):
             return Way(tuple(signatures(text)), sees_it=False) if times % 2 else Way()
         defines = tuple(signatures(text))
         tests = read_texts(self.runner.workspace, {file for file, _, _ in result.in_tests})
@@ -232,7 +235,7 @@ def _fault(call: ToolCall, failure: str, defines: Sequence[str]) -> Fault | None
     path, content = (str(call.arguments.get(name, "")) for name in ("path", "content"))
     if call.name != "write" or not path.endswith(".py"):
         return None
-    public = [text for text in defines if not name_of(text).startswith("_") and not _is_test(path)]
+    public = [text for text in defines if not name_of(text).startswith("_") and not is_test(path)]
     return fault(content, path, [*missing_in(path, failure), *public])
 
 
@@ -276,16 +279,12 @@ def next_file(failure: str, files: Sequence[str], tried: Counter[str]) -> str:
     like it, where the failure names tests only.
     """
     named = files_in(failure, files)
-    tests = [file for file in named if _is_test(file)]
+    tests = [file for file in named if is_test(file)]
     code = [file for file in named if file not in tests]
     if not code and tests:
         stems = " ".join(PurePosixPath(file).stem for file in tests)
-        code = [file for file in files if file.endswith(".py") and not _is_test(file)]
+        code = [file for file in files if file.endswith(".py") and not is_test(file)]
         code.sort(key=lambda file: PurePosixPath(file).stem not in stems)
     code.sort(key=lambda file: file.endswith("__init__.py"))  # that mostly only gathers
     order = [*code[:1], *tests[:1], *code[1:], *tests[1:]]
     return min(order, key=lambda file: tried[file] + PATIENCE * order.index(file), default="")
-
-
-def _is_test(file: str) -> bool:
-    return "test" in file.lower()

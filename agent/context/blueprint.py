@@ -152,7 +152,9 @@ def complete(
 def _with_functions(files: Sequence[PlannedFile], task: str) -> list[PlannedFile]:
     """The plan in which the functions that a task names are functions of a module."""
     files = [replace(f, defines=_as_named(f.defines, _named(task))) for f in files]
-    modules = [f for f in files if f.path.endswith(".py") and not _is_special(f) and not is_test(f)]
+    modules = [
+        f for f in files if f.path.endswith(".py") and not _is_special(f) and not is_test(f.path)
+    ]
     planned = {name_of(text) for file in files for text in file.defines}
     more = [f"def {text}" for name, text in _named(task).items() if name not in planned]
     if not modules or not more:
@@ -179,7 +181,9 @@ def _named(task: str) -> dict[str, str]:
 def _together(files: Sequence[PlannedFile], task: str) -> list[PlannedFile]:
     """The plan in which modules of one folder with nothing but functions of the task are one."""
     named = _named(task).keys()
-    parts = [f for f in files if f.path.endswith(".py") and not _is_special(f) and not is_test(f)]
+    parts = [
+        f for f in files if f.path.endswith(".py") and not _is_special(f) and not is_test(f.path)
+    ]
     parts = [f for f in parts if f.defines and {name_of(text) for text in f.defines} <= named]
     folder = PurePosixPath(parts[0].path).parent if parts else PurePosixPath()
     parts = [f for f in parts if PurePosixPath(f.path).parent == folder]
@@ -234,7 +238,7 @@ def _bare(file: PlannedFile, files: Sequence[PlannedFile]) -> PlannedFile:
     own = {name_of(text) for text in file.defines}
     # A plan that names the same functions twice means the same functions.
     gathers = bool(others) and (not own or bool(own & theirs))
-    if not gathers and not is_test(file):
+    if not gathers and not is_test(file.path):
         return file
     text = (
         file.purpose.replace("\\", "").replace('"', "'").strip()
@@ -246,7 +250,7 @@ def _bare(file: PlannedFile, files: Sequence[PlannedFile]) -> PlannedFile:
 def gathered(file: PlannedFile, files: Sequence[PlannedFile]) -> dict[str, str]:
     """The names that a package has from its modules, each with the path that defines it."""
     folder = PurePosixPath(file.path).parent
-    inside = [f for f in files if PurePosixPath(f.path).parent == folder and not is_test(f)]
+    inside = [f for f in files if PurePosixPath(f.path).parent == folder and not is_test(f.path)]
     names: dict[str, str] = {}
     for each in inside:
         for text in each.defines:
@@ -262,19 +266,19 @@ def _is_special(file: PlannedFile) -> bool:
 def _stage(file: PlannedFile) -> int:
     """Code, what gathers it, its tests, what is written about it; equal ones stay in order."""
     name = PurePosixPath(file.path).name.lower()
-    if is_document(file):
+    if is_document(file.path):
         return 4
-    if is_test(file):
+    if is_test(file.path):
         return 3
     return {"__init__.py": 1, "__main__.py": 2}.get(name, 0)
 
 
-def is_test(file: PlannedFile) -> bool:
-    """Whether a file has tests, or belongs to them."""
-    path = PurePosixPath(file.path)
+def is_test(file: str) -> bool:
+    """Whether a file of a project has tests, or belongs to them."""
+    path = PurePosixPath(file)
     return "test" in path.parts[0].lower() or path.name.lower().startswith("test_")
 
 
-def is_document(file: PlannedFile) -> bool:
+def is_document(file: str) -> bool:
     """Whether a file is for people to read."""
-    return file.path.lower().endswith((".md", ".rst", ".txt"))
+    return file.lower().endswith((".md", ".rst", ".txt"))

@@ -167,3 +167,17 @@ async def test_every_third_time_the_whole_file_is(desk: Desk) -> None:
     assert ["the function `add`" in text for text in given] == [True, True, False, False]
     assert "Write `main.py` anew, the whole file" in given[2]
     assert "Write `adder.py` anew, the whole file" in given[3]
+
+
+async def test_a_file_without_an_end_does_not_take_all_the_time(desk: Desk) -> None:
+    endless = "".join(f"assert add({n}, 0) == {n}\n" for n in range(4000))
+    lines = [
+        plan("adder.py", "main.py"),
+        "def add(a, b):\n    return a - b\n```\n",
+        "from adder import add\n\nassert add(1, 2) == 3\n```\n",
+        f"from adder import add\n{endless}```\n",
+        "    return a + b\n```\n",
+    ]
+    ended = await desk.do(lines, TASK, check=CHECK, tries=3)
+    assert ended.check_passed
+    assert ended.usage.generated < 2_000
