@@ -176,7 +176,7 @@ async def test_a_file_without_an_end_does_not_take_all_the_time(desk: Desk) -> N
         "def add(a, b):\n    return a - b\n```\n",
         "from adder import add\n\nassert add(1, 2) == 3\n```\n",
         f"from adder import add\n{endless}```\n",
-        "    return a + b\n```\n",
+        "from adder import add\n\nassert add(1, 2) == -1\n```\n",
     ]
     ended = await desk.do(lines, TASK, check=CHECK, tries=3)
     assert ended.check_passed
