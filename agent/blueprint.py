@@ -23,7 +23,7 @@ from agent.context.blueprint import (
     read_plan,
 )
 from agent.context.budget import Budget, fits
-from agent.context.draft import room_for, whole_part
+from agent.context.draft import room_for, unwritten, whole_part
 from agent.context.entry import within
 from agent.context.mending import exports, mended
 from agent.context.project import read_texts
@@ -186,8 +186,11 @@ class Blueprint:
         call = replace(call, arguments={**call.arguments, "content": right})
         if not _is_python(file.path):
             return Draft(call, None)
-        defines = () if is_test(file.path) else file.defines
-        return Draft(call, fault(right, file.path, defines, [p for p in later if p != file.path]))
+        rest = [path for path in later if path != file.path]
+        if is_test(file.path):
+            wrong = fault(right, file.path, (), rest) or unwritten(right, [*texts, *rest])
+            return Draft(call, wrong)
+        return Draft(call, fault(right, file.path, file.defines, rest))
 
     def _delta(
         self,

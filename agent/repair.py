@@ -35,6 +35,7 @@ MOST_SHOWN = 3  # files beside the one that is written
 SPARE = 64  # tokens for what is said for the model
 PATIENCE = 1.5  # tries of a file before those of the next
 WHOLE_EVERY = 3  # tries of a file, where a function of it fails
+_NO_FILE = re.compile(r"No such file or directory: '([^']+)'")
 WARMER = 0.35  # temperature for each time that the same file was written
 
 
@@ -173,7 +174,9 @@ class Repair:
         tests = read_texts(self.runner.workspace, {file for file, _, _ in result.in_tests})
         names = culprits(text, path, (*result.places, *result.in_tests), tests)
         name = min(names, key=lambda name: self.tried[path, name], default="")
-        if times % WHOLE_EVERY and (begin := opened(text, name)):
+        begin = opened(text, name)
+        is_short = len(begin) <= self.window.n_ctx // 4 * CHARS_PER_TOKEN
+        if times % WHOLE_EVERY and begin and is_short:
             self.tried[path, name] += 1
             return Way(defines, name, begin, sees_it=False)
         if times % 2 or name:
@@ -223,6 +226,8 @@ def _orders(path: str, failure: str, way: Way) -> list[str]:
         return [prompt_text("function").replace("{path}", path).replace("{name}", way.function)]
     lacks = missing_in(path, failure)
     needed = [f"It has to define at its top: {', '.join(lacks)}."] if lacks else []
+    if is_test(path) and (missing := _NO_FILE.findall(failure)):
+        needed.append(f"There is no {missing[0]}: a test that reads it has to write it first.")
     if way.sees_it:
         return [prompt_text("mend").replace("{path}", path), *needed]
     defines = f" It defines: {'; '.join(way.defines)}." if way.defines else ""
@@ -287,4 +292,6 @@ def next_file(failure: str, files: Sequence[str], tried: Counter[str]) -> str:
         code.sort(key=lambda file: PurePosixPath(file).stem not in stems)
     code.sort(key=lambda file: file.endswith("__init__.py"))  # that mostly only gathers
     order = [*code[:1], *tests[:1], *code[1:], *tests[1:]]
+    if _NO_FILE.search(failure):  # which mostly the tests were to write
+        order = [*tests[:1], *code, *tests[1:]]
     return min(order, key=lambda file: tried[file] + PATIENCE * order.index(file), default="")

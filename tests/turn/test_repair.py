@@ -181,3 +181,26 @@ async def test_a_file_without_an_end_does_not_take_all_the_time(desk: Desk) -> N
     ended = await desk.do(lines, TASK, check=CHECK, tries=3)
     assert ended.check_passed
     assert ended.usage.generated < 2_000
+
+
+def test_where_a_file_is_missing_its_tests_come_first() -> None:
+    failure = (
+        "ERROR: test_a (tests.test_tool.T.test_a)\n  tool.py\n"
+        "FileNotFoundError: [Errno 2] No such file or directory: 'a.csv'"
+    )
+    files = ["tool.py", "tests/test_tool.py"]
+    assert next_file(failure, files, Counter()) == "tests/test_tool.py"
+    assert next_file(failure.replace("No such", "Any"), files, Counter()) == "tool.py"
+
+
+async def test_tests_are_told_to_write_what_they_read(desk: Desk) -> None:
+    lines = [
+        plan("tool.py", "test_tool.py"),
+        "def read(path):\n    return open(path).read()\n```\n",
+        "import tool\n\nassert tool.read(f'{1}.csv') == ''\n```\n",
+        "import tool\n\nopen('1.csv', 'w').close()\nassert tool.read('1.csv') == ''\n```\n",
+    ]
+    ended = await desk.do(lines, TASK, check="python3 test_tool.py", tries=3)
+    assert ended.check_passed
+    told = "There is no 1.csv: a test that reads it has to write it first."
+    assert told in desk.given(-1)
