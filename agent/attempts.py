@@ -143,13 +143,18 @@ class Attempts:
         finally:
             for task_ in trials:
                 task_.cancel()
-        for reply in replies:
-            usage.add(replace(reply.usage, prompt=0, reused=0, decode_s=0.0))
-        usage.decode_s = max(reply.usage.decode_s for reply in replies)  # they ran together
-        done.usage.add(usage)
+        done.usage.add(together(usage, replies))
         best = won[0] if won else min(failures, key=lambda n: (failures[n], n))
         taken = await self.exchange.take(best, replies[best])
         return replace(taken, usage=Usage())
+
+
+def together(usage: Usage, replies: Sequence[Reply]) -> Usage:
+    """What answers cost that were written at once; `usage` is the reading of their prompt."""
+    for reply in replies:
+        usage.add(replace(reply.usage, prompt=0, reused=0, decode_s=0.0))
+    usage.decode_s = max(reply.usage.decode_s for reply in replies)
+    return usage
 
 
 def _count(failures: int) -> str:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from agent.check import CheckResult
 from agent.context.expectations import alike, said, without
@@ -15,8 +12,8 @@ from agent.context.project import read_texts
 from agent.events import Event, Notice, Place
 from agent.messages import ToolCall
 from agent.runner import Runner
+from agent.trial import tried
 from agent.turn import Progress, Task, exceeded
-from tools.replica import TooLarge, measure, replicate
 
 MOST_OTHERS = 2  # versions that one check is compared with
 
@@ -80,10 +77,12 @@ class Doubts:
                 continue
             others = [each for each in versions[::-1] if each.fresh(standing)]
             for other in others[:MOST_OTHERS]:
-                same_text = other.text == standing.text
-                theirs = result.in_tests if same_text else await self._tried(task, path, other.text)
+                is_same = other.text == standing.text
+                theirs = (
+                    result if is_same else await tried(self.runner, task.check, path, other.text)
+                )
                 fresh = other.fresh(standing)
-                both = alike(result.in_tests, theirs)
+                both = alike(result.in_tests, theirs.in_tests if theirs else ())
                 if agreed := [place for place in both if self._is_judged(place, standing, fresh)]:
                     return agreed
         return []
@@ -94,17 +93,6 @@ class Doubts:
         names = called(self._read([file]).get(file, ""), line, whole_test=True)
         needs = needed(standing.text, names)
         return bool(needs) and needs <= set(fresh)
-
-    async def _tried(self, task: Task, path: str, text: str) -> Sequence[Place]:
-        """How the tests fail with another version of a file; tried in a copy of the folder."""
-        with tempfile.TemporaryDirectory(prefix="ingle-doubts-") as folder:
-            try:
-                await asyncio.to_thread(measure, self.runner.workspace.root)
-                copy = await asyncio.to_thread(replicate, self.runner.workspace, Path(folder))
-                copy.write(copy.resolve_for_writing(path), text.encode())
-            except (TooLarge, OSError):
-                return ()
-            return (await self.runner.elsewhere(copy).check(task.check)).in_tests
 
     def _without(self, places: Sequence[Place], words: str) -> Mapping[str, str]:
         """The test files without these expectations, as far as they can go."""

@@ -188,9 +188,14 @@ class Exchange:
         start = len(self._engine.log)
         self._put(start, delta)
         self._hints = []
-        tokens = self._engine.tokenize([Segment(ask.begin)]) if ask.begin else []
-        begun = [Piece(token, self._engine.text(token)) for token in tokens]
+        begun = self._begun(ask)
+        tokens = [piece.token for piece in begun]
         return await self._read([*delta, *tokens], ask, begun, start + len(delta))
+
+    def _begun(self, ask: Ask) -> list[Piece]:
+        """What is said for the model."""
+        tokens = self._engine.tokenize([Segment(ask.begin)]) if ask.begin else []
+        return [Piece(token, self._engine.text(token)) for token in tokens]
 
     def _put(self, start: int, delta: Sequence[int]) -> None:
         """Tell what of `delta` is new in the log: it goes to the engine now."""
@@ -225,6 +230,7 @@ class Exchange:
     ) -> tuple[list[Reply], Usage]:
         """Several answers to one prompt, written at once, and what reading the prompt cost.
 
+        They all begin with what the first of `asks` says for the model.
         `heard` gets each with its number as soon as it is complete. :meth:`take` makes one of them
         stand.
         """
@@ -232,15 +238,19 @@ class Exchange:
         assert forks is not None, "ask `branches` first"
         start = len(self._engine.log)
         self._put(start, delta)
-        prefill = Request(delta[:-1], 0, mark=self._front)
+        begun = self._begun(asks[0])
+        whole = [*delta, *(piece.token for piece in begun)]
+        prefill = Request(whole[:-1], 0, mark=self._front)
         talk = Speech(self._parser(asks[0]), self._emit)
         async with aclosing(self._engine.generate(prefill)) as chunks:
             async for chunk in chunks:
                 talk.hear(chunk)
         at = len(self._engine.log)
         speeches = [Speech(self._parser(ask), lambda _event: None) for ask in asks]
+        for speech in speeches:
+            speech.begin_with(begun)
         requests = [
-            s.request(delta[-1:], a, self._ends) for s, a in zip(speeches, asks, strict=True)
+            s.request(whole[-1:], a, self._ends) for s, a in zip(speeches, asks, strict=True)
         ]
         replies: dict[int, Reply] = {}
         async with aclosing(forks.grow(at, requests)) as numbered:
@@ -254,7 +264,7 @@ class Exchange:
                 if isinstance(chunk, Finished):
                     self._replies += 1
                     tokens = [piece.token for piece in speeches[number].pieces]
-                    reply = speeches[number].reply(self._replies, at + 1, tokens)
+                    reply = speeches[number].reply(self._replies, start + len(delta), tokens)
                     replies[number] = reply
                     heard(number, reply)
         return [replies[number] for number in range(len(asks))], talk.finished.usage

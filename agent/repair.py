@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from agent.check import CheckResult
+from agent.attempts import together
+from agent.check import NOT_STARTED, CheckResult
 from agent.context.blueprint import is_test
 from agent.context.draft import room_for
 from agent.context.gap import culprits, definitions, filled, opened
@@ -27,6 +28,7 @@ from agent.exchange import Exchange
 from agent.messages import ToolCall, User
 from agent.runner import Runner
 from agent.speech import Ask
+from agent.trial import tried
 from agent.turn import Progress, Task, exceeded
 from agent.window import Window
 
@@ -41,10 +43,12 @@ WARMER = 0.35  # temperature for each time that the same file was written
 
 @dataclass(frozen=True)
 class Way:
-    """How a file is written again: with its text in view, or without; `defines` are the signatures
-    that it keeps, `function` the only one of them that is written, `begin` what is said of the file
-    for the model."""
+    """How the file at `path` is written the nth time: with its text in view, or without; `defines`
+    are the signatures that it keeps, `function` the only one of them that is written, `begin` what
+    is said of the file for the model. Any file where `path` is ''."""
 
+    path: str
+    times: int
     defines: tuple[str, ...] = ()
     function: str = ""
     begin: str = ""
@@ -73,16 +77,17 @@ class Repair:
     async def repair(self, task: Task, words: str, done: Progress) -> str:
         """Why it stopped: 'check_passed', 'check_failed', or a budget."""
         result = await self.runner.check(task.check)
-        tried: Counter[str] = Counter()
+        attempts: Counter[str] = Counter()
         for _ in range(ROUNDS):
             if result.passed or (stop := exceeded(task.limits, done)):
                 break
-            path = next_file(_naming(result, done.changed), done.changed, tried)
-            tried[path] += 1
+            path = next_file(_naming(result, done.changed), done.changed, attempts)
+            attempts[path] += 1
             self.emit(Notice(f"the check fails: mending {path or 'what is missing'}"))
             mark = self.exchange.mark()
             self.runner.workspace.begin()
-            if await self._write(task, words, path, result, tried[path], done):
+            way = self._way(path, result, attempts[path])
+            if await self._write(task, words, way, result, done):
                 return "interrupted"
             if done.denied:
                 stop = "denied"
@@ -101,50 +106,71 @@ class Repair:
         return stop or "check_failed"
 
     async def _write(
-        self,
-        task: Task,
-        words: str,
-        path: str,
-        result: CheckResult,
-        times: int,
-        done: Progress,
+        self, task: Task, words: str, way: Way, result: CheckResult, done: Progress
     ) -> bool:
         """Let the model write one file, or any where none is named; whether it was interrupted."""
-        way = self._way(path, result, times)
-        parts = [*self._shown(words, path, result, done, with_it=way.sees_it)]
+        path = way.path
+        parts = [*self._shown(words, way, result, done)]
         parts.append(failure_text(task.check, result.failure))
-        parts += _orders(path, result.failure, way)
+        parts += _orders(way, result.failure)
         delta = self.exchange.delta([User("\n\n".join(parts))])
-        sampling = task.sampling
-        warm = times - 1 if way.sees_it else times  # what comes first was said once already
-        if warm:
-            warmer = max(sampling.temperature, min(1.0, WARMER * warm))
-            sampling = replace(sampling, temperature=warmer, top_k=40, seed=sampling.seed + times)
         begin = fence_opening(path) + way.begin if path else ""
         most = self.window.room(delta) - SPARE - self.count(begin)
         most = min(most, room_for(path, self.window.n_ctx)) if path else most
         not_paths = ("",) if path else ()
-        ask = Ask(most, sampling, must_act=True, not_paths=not_paths, begin=begin)
-        reply = await self.exchange.reply(delta, ask)
+        ask = Ask(most, task.sampling, must_act=True, not_paths=not_paths, begin=begin)
+        if way.function and self.exchange.branches > 1:
+            return await self._write_several(task, way, result, delta, ask, done)
+        warm = way.times - 1 if way.sees_it else way.times  # what comes first was said once already
+        reply = await self.exchange.reply(delta, _warmer(ask, warm))
         done.turns += 1
         done.usage.add(reply.usage)
         if reply.reason == "interrupted":
             return True
         before = self._text(path)
-        repeated = await self._take(reply.calls[:1], path, result.failure, way, done)
+        repeated = await self._take(reply.calls[:1], way, result.failure, done)
         after = self._text(path)
         if path.endswith(".py") and not is_test(path) and (repeated or after != before):
             anew = [way.function] if way.function else definitions(after)
             self.doubts.note(path, before, after, [] if way.sees_it else anew)
         return False
 
-    async def _take(
+    async def _write_several(
         self,
-        calls: Sequence[ToolCall],
-        path: str,
-        failure: str,
+        task: Task,
         way: Way,
+        result: CheckResult,
+        delta: Sequence[int],
+        ask: Ask,
         done: Progress,
+    ) -> bool:
+        """Let the model write a function several times at once, and take the one that fails least;
+        whether it was interrupted."""
+        path = way.path
+        asks = [_warmer(ask, way.times + n) for n in range(self.exchange.branches)]
+        replies, usage = await self.exchange.answers(delta, asks, lambda _number, _reply: None)
+        done.turns += 1
+        done.usage.add(together(usage, replies))
+        before = self._text(path)
+        calls = [self._mended(call, way, done) for reply in replies for call in reply.calls[:1]]
+        right = [call for call in calls if not _fault(call, result.failure, way.defines)]
+        failures: dict[str, int] = {before: result.failures}
+        for text in (str(call.arguments.get("content", "")) for call in right):
+            self.doubts.note(path, before, text, [way.function])
+            if text not in failures:
+                said = await tried(self.runner, task.check, path, text)
+                failures[text] = NOT_STARTED if said is None else said.failures
+        await self.exchange.take(0, replies[0])
+        others = [call for call in right if call.arguments.get("content") != before]
+        if others:
+            best = min(others, key=lambda call: failures[str(call.arguments.get("content", ""))])
+            await self.runner.calls([best], done)
+        else:
+            self.emit(Notice("that is what it was before" if right else f"{path} stays as it is"))
+        return any(reply.reason == "interrupted" for reply in replies)
+
+    async def _take(
+        self, calls: Sequence[ToolCall], way: Way, failure: str, done: Progress
     ) -> bool:
         """Run what was said, if it can be right; whether it is what stands there."""
         calls = [self._mended(call, way, done) for call in calls]
@@ -153,7 +179,7 @@ class Repair:
             self.emit(Notice("that is what it was before"))
             return True
         if wrong:
-            self.emit(Notice(f"{path or 'the file'} was not taken: {wrong[0].text}"))
+            self.emit(Notice(f"{way.path or 'the file'} was not taken: {wrong[0].text}"))
         else:
             await self.runner.calls(calls, done)
         return False
@@ -167,9 +193,9 @@ class Repair:
         """
         text = self._text(path)
         if not text or missing_in(path, result.failure):
-            return Way()
+            return Way(path, times)
         if not path.endswith(".py") or is_test(path):
-            return Way(tuple(signatures(text)), sees_it=False) if times % 2 else Way()
+            return Way(path, times, tuple(signatures(text)), sees_it=times % 2 == 0)
         defines = tuple(signatures(text))
         tests = read_texts(self.runner.workspace, {file for file, _, _ in result.in_tests})
         names = culprits(text, path, (*result.places, *result.in_tests), tests)
@@ -178,11 +204,11 @@ class Repair:
         is_short = len(begin) <= self.window.n_ctx // 4 * CHARS_PER_TOKEN
         if times % WHOLE_EVERY and begin and is_short:
             self.tried[path, name] += 1
-            return Way(defines, name, begin, sees_it=False)
+            return Way(path, times, defines, name, begin, sees_it=False)
         if times % 2 or name:
             first = name_of(defines[0]) if defines else ""
-            return Way(defines, "", opening(defines, first), sees_it=False)
-        return Way()
+            return Way(path, times, defines, "", opening(defines, first), sees_it=False)
+        return Way(path, times)
 
     def _text(self, path: str) -> str:
         return read_texts(self.runner.workspace, [path]).get(path, "") if path else ""
@@ -202,15 +228,14 @@ class Repair:
         texts = read_texts(self.runner.workspace, done.changed)
         return replace(call, arguments={**call.arguments, "content": mended(content, path, texts)})
 
-    def _shown(
-        self, words: str, path: str, result: CheckResult, done: Progress, *, with_it: bool
-    ) -> list[str]:
+    def _shown(self, words: str, way: Way, result: CheckResult, done: Progress) -> list[str]:
         """The task, and the files that matter most, the last one the one to write."""
+        path = way.path
         room = self.window.n_ctx // 4 * CHARS_PER_TOKEN
         named = [file for file in files_in(result.failure, done.changed) if file != path]
         others = [*named, *(f for f in done.changed if f not in named and f != path)]
         parts = [words]
-        for file in [*others[:MOST_SHOWN][::-1], *([path] if path and with_it else [])]:
+        for file in [*others[:MOST_SHOWN][::-1], *([path] if path and way.sees_it else [])]:
             shown = read_shown(self.runner.workspace, file, int(room))
             if shown is not None and shown.text.strip():
                 parts.append(block(file, shown.text))
@@ -218,8 +243,18 @@ class Repair:
         return parts
 
 
-def _orders(path: str, failure: str, way: Way) -> list[str]:
+def _warmer(ask: Ask, times: int) -> Ask:
+    """The same, so much warmer that the model says something else than so many times before."""
+    if not times:
+        return ask
+    warmer = max(ask.sampling.temperature, min(1.0, WARMER * times))
+    seed = ask.sampling.seed + times
+    return replace(ask, sampling=replace(ask.sampling, temperature=warmer, top_k=40, seed=seed))
+
+
+def _orders(way: Way, failure: str) -> list[str]:
     """What the model is to do."""
+    path = way.path
     if not path:
         return [prompt_text("act")]
     if way.function:

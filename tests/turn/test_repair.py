@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from agent.errors import IngleError
-from agent.events import CallMade, Notice
+from agent.events import CallMade, CheckEnded, Notice
 from agent.repair import files_in, missing_in, next_file
 from tests.turn.conftest import Desk
 
@@ -204,3 +204,28 @@ async def test_tests_are_told_to_write_what_they_read(desk: Desk) -> None:
     assert ended.check_passed
     told = "There is no 1.csv: a test that reads it has to write it first."
     assert told in desk.given(-1)
+
+
+async def test_a_function_is_written_several_times_at_once(desk: Desk) -> None:
+    files = plan("adder.py", "main.py")
+    several = [f"    return {it}\n```\n" for it in ("b[a]", "a * b", "a + b", "b +")]
+    lines = [files, f"{MODULE}```\n", USE, *several]
+    ended = await desk.do(lines, TASK, check=CHECK, tries=3, branches=4)
+    assert (ended.stop, ended.check_passed) == ("check_passed", True)
+    assert desk.read("adder.py") == MODULE.replace("b[a]", "a + b")
+    made = [call.arguments["path"] for call in desk.shown(CallMade)]
+    assert made == ["adder.py", "main.py", "adder.py"]
+    assert [check.passed for check in desk.shown(CheckEnded)] == [False, True]
+
+
+async def test_where_none_of_several_is_another_the_file_stays(desk: Desk) -> None:
+    files = plan("adder.py", "main.py")
+    same = ["    return b[a]\n```\n"] * 2
+    wrong = ["    return b +\n```\n"] * 2
+    right = ["    return a + b\n```\n"] * 2
+    lines = [files, f"{MODULE}```\n", USE, *same, *wrong, USE, "    return a // 2\n```\n", *right]
+    with pytest.raises(IngleError):
+        await desk.do(lines, TASK, check=CHECK, tries=3, branches=2)
+    said = [e.text for e in desk.shown(Notice)]
+    assert "that is what it was before" in said
+    assert "adder.py stays as it is" in said
