@@ -16,7 +16,17 @@ from agent.dialects.structured import answer_parser
 from agent.engine.ahead import Ahead, same_beginning
 from agent.engine.base import Chunk, Engine, Finished, Piece, Progress, Request
 from agent.events import Event, LogSet, ModelReplied, Part, WorkProgress
-from agent.messages import Message, Segment, System, ToolOutput, ToolSpec, Usage, User
+from agent.messages import (
+    Constrain,
+    Directive,
+    Message,
+    Segment,
+    System,
+    ToolOutput,
+    ToolSpec,
+    Usage,
+    User,
+)
 from agent.speech import Ask, Reply, Speech
 
 
@@ -341,21 +351,43 @@ class Exchange:
     async def _read(
         self, delta: Sequence[int], ask: Ask, begun: Sequence[Piece], start: int
     ) -> Reply:
-        speech = Speech(self._parser(ask), self._emit, shown_as=ask.shown_as)
-        speech.begin_with(begun)
-        request = speech.request(delta, ask, self._ends, mark=self._front, hints=self._hints)
-        self._ended = False  # until the model says so
-        async with aclosing(self._engine.generate(request)) as chunks:
-            async for chunk in chunks:
-                if not speech.hear(chunk):
-                    self._engine.interrupt()
-        await self._engine.rewind(len(self._engine.log))  # waits for the engine to stand still
+        speech = await self._listen(delta, ask, begun)
+        if (misnamed := speech.misnamed) is not None:
+            kept = speech.before(misnamed)
+            spent, at = speech.finished.usage, start + len(kept)
+            last = self._engine.log[at - 1]
+            await self._engine.rewind(at - 1)
+            speech = await self._listen([last], ask, kept, Constrain(misnamed.lark))
+            usage = replace(speech.finished.usage, prompt=0, reused=0)
+            usage.add(spent)
+            speech.finished = replace(speech.finished, usage=usage)
         self._replies += 1
         self._ended = await self._has_ended(speech.finished.reason)
         tokens = self._engine.log[start:]
         reply = speech.reply(self._replies, start, tokens, ended=self._ended)
         self._said(reply, speech.raw_text)
         return reply
+
+    async def _listen(
+        self,
+        delta: Sequence[int],
+        ask: Ask,
+        begun: Sequence[Piece],
+        first: Directive = None,
+    ) -> Speech:
+        """One message to its end, of which `begun` stands there already."""
+        speech = Speech(self._parser(ask), self._emit, shown_as=ask.shown_as)
+        speech.begin_with(begun)
+        request = speech.request(
+            delta, ask, self._ends, mark=self._front, hints=self._hints, first=first
+        )
+        self._ended = False  # until the model says so
+        async with aclosing(self._engine.generate(request)) as chunks:
+            async for chunk in chunks:
+                if not speech.hear(chunk):
+                    self._engine.interrupt()
+        await self._engine.rewind(len(self._engine.log))  # waits for the engine to stand still
+        return speech
 
     def _said(self, reply: Reply, text: str) -> None:
         frame = len(reply.tokens) - sum(count for _, _, count in reply.parts)

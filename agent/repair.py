@@ -17,7 +17,7 @@ from agent.attempts import together
 from agent.check import NOT_STARTED, CheckResult
 from agent.context.blueprint import is_test
 from agent.context.draft import room_for
-from agent.context.gap import culprits, definitions, filled, opened
+from agent.context.gap import culprits, definitions, filled, opened, source_of
 from agent.context.mending import mended
 from agent.context.project import CHARS_PER_TOKEN, read_shown, read_texts
 from agent.context.prompt import block, failure_text, fence_opening, prompt_text
@@ -36,6 +36,7 @@ ROUNDS = 12
 MOST_SHOWN = 3  # files beside the one that is written
 SPARE = 64  # tokens for what is said for the model
 PATIENCE = 1.5  # tries of a file before those of the next
+LEAST_FUNCTION = 128  # tokens
 WHOLE_EVERY = 3  # tries of a file, where a function of it fails
 _NO_FILE = re.compile(r"No such file or directory: '([^']+)'")
 WARMER = 0.35  # temperature for each time that the same file was written
@@ -147,7 +148,10 @@ class Repair:
         """Let the model write a function several times at once, and take the one that fails least;
         whether it was interrupted."""
         path = way.path
-        asks = [_warmer(ask, way.times + n) for n in range(self.exchange.branches)]
+        # One that is warmer still may go on and on, and all wait for it.
+        long = max(LEAST_FUNCTION, 2 * self.count(source_of(self._text(path), way.function)))
+        ask = replace(ask, max_tokens=min(ask.max_tokens, long))
+        asks = [_warmer(ask, (way.times + 1 + n) / 2, n) for n in range(self.exchange.branches)]
         replies, usage = await self.exchange.answers(delta, asks, lambda _number, _reply: None)
         done.turns += 1
         done.usage.add(together(usage, replies))
@@ -243,12 +247,13 @@ class Repair:
         return parts
 
 
-def _warmer(ask: Ask, times: int) -> Ask:
-    """The same, so much warmer that the model says something else than so many times before."""
+def _warmer(ask: Ask, times: float, number: int = 0) -> Ask:
+    """The same, so much warmer that the model says something else than so many times before;
+    `number` tells several at once apart."""
     if not times:
         return ask
     warmer = max(ask.sampling.temperature, min(1.0, WARMER * times))
-    seed = ask.sampling.seed + times
+    seed = ask.sampling.seed + round(10 * times) + number
     return replace(ask, sampling=replace(ask.sampling, temperature=warmer, top_k=40, seed=seed))
 
 

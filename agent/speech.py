@@ -3,11 +3,12 @@ a :class:`Reply`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
-from agent.dialects.base import CallPart, TextPart, ThinkingPart, TurnParser, UnplacedCode
+from agent.dialects.base import CallPart, Misnamed, TextPart, ThinkingPart, TurnParser, UnplacedCode
 from agent.engine.base import Chunk, Finished, Piece, Progress, Request, Sampling
 from agent.events import CallDelta, Event, Part, TextDelta, ThinkingDelta, WorkProgress
 from agent.messages import BadCall, Directive, ToolCall, Usage
@@ -77,9 +78,10 @@ class Begun:
     """A parser that stands inside a message already."""
 
     parser: TurnParser
+    first: Directive
 
     def begin(self) -> Directive:
-        return None
+        return self.first
 
     def feed(self, text: str) -> Directive:
         return self.parser.feed(text)
@@ -96,6 +98,7 @@ class Speech:
     finished: Finished = field(default_factory=lambda: Finished("interrupted", Usage()))
     is_begun: bool = False
     is_looping: bool = False
+    misnamed: Misnamed | None = None
     begins_again: bool = False  # what comes now was said before, and is not taken in
     _parts: list[object] = field(default_factory=list)
     _counts: dict[str, int] = field(default_factory=dict)
@@ -117,8 +120,10 @@ class Speech:
         *,
         mark: int = 0,
         hints: Sequence[Sequence[int]] = (),
+        first: Directive = None,
     ) -> Request:
-        guide = Begun(self.parser) if self.is_begun else self.parser
+        """`first` is what steers the first token, where the message has begun already."""
+        guide = Begun(self.parser, first) if self.is_begun or first else self.parser
         return Request(
             delta,
             ask.max_tokens,
@@ -159,7 +164,7 @@ class Speech:
                 ToolCall(f"{number}.{call.id}", call.name, call.arguments, call.form)
                 for call in calls
             ),
-            bad=tuple(part for part in self._parts if isinstance(part, BadCall)),
+            bad=tuple(part for part in self._parts if isinstance(part, BadCall)) + self._unknown(),
             unplaced=sum(isinstance(part, UnplacedCode) for part in self._parts),
             reason=self.finished.reason,
             usage=self.finished.usage,
@@ -169,6 +174,18 @@ class Speech:
             pieces=tuple(self.pieces),
             parts=tuple((kind, "", count) for kind, count in self._counts.items()),
         )
+
+    def _unknown(self) -> tuple[BadCall, ...]:
+        if self.misnamed is None:
+            return ()
+        return (BadCall(self.misnamed.name, f"there is no tool {self.misnamed.name!r}"),)
+
+    def before(self, misnamed: Misnamed) -> list[Piece]:
+        """What was said before a call that named no tool."""
+        text = "".join(piece.text for piece in self.pieces)
+        heads = list(re.finditer(rf'\{{\s*"name"\s*:\s*"{re.escape(misnamed.name)}"', text))
+        ends = list(accumulate(len(piece.text) for piece in self.pieces))
+        return [p for p, end in zip(self.pieces, ends, strict=True) if end <= heads[-1].start()]
 
     @property
     def raw_text(self) -> str:
@@ -183,6 +200,9 @@ class Speech:
         for part in self.parser.take():
             if self.begins_again:
                 return
+            if isinstance(part, Misnamed):
+                self.misnamed = part
+                continue
             self._parts.append(part)
             if isinstance(part, ToolCall) and (place := begins_again(self._parts)) is not None:
                 del self._parts[place:]

@@ -97,6 +97,12 @@ def opened(text: str, name: str) -> str:
     return (f"{rest}\n\n\n" if rest else "") + "".join(head)
 
 
+def source_of(text: str, name: str) -> str:
+    """The text of a definition; '' where there is none."""
+    node = _definitions(text).get(name)
+    return ast.get_source_segment(text, node) or "" if node else ""
+
+
 def filled(text: str, name: str, written: str) -> str:
     """`text` with the function `name`, and what is new beside it, as `written` has them; '' where
     it has no such function."""

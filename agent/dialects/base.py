@@ -39,7 +39,15 @@ class UnplacedCode:
     language: str
 
 
-Part = TextPart | ThinkingPart | CallPart | UnplacedCode | ToolCall | BadCall
+@dataclass(frozen=True)
+class Misnamed:
+    """A call of a tool that there is not; `lark` is the grammar of calls of those there are."""
+
+    name: str
+    lark: str
+
+
+Part = TextPart | ThinkingPart | CallPart | UnplacedCode | Misnamed | ToolCall | BadCall
 
 
 class TurnParser(Protocol):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from agent.dialects import scan
-from agent.dialects.base import CallPart, Part, TextPart
+from agent.dialects.base import CallPart, Misnamed, Part, TextPart
 from agent.dialects.grammar import PATH_HEAD, arguments_grammar, call_grammar, copied_grammar
 from agent.messages import BadCall, Constrain, Directive, Release, Stop, ToolCall, ToolSpec
 
@@ -187,11 +187,21 @@ class Peek:
     def _open(self, name: str, head: str) -> tuple[State, str]:
         """Hand over to the object that begins with `head`."""
         size = self._text.index("{") + len(head)
+        if name not in self._turn.tools and self._turn.tools and self._form in ("bare", "fence"):
+            return self._misnamed(name), ""
         if self._held_to:
             self._turn.saw(self._text[:size], before=False)
         elif tool := self._turn.tools.get(name):
             self._turn.constrain(arguments_grammar(tool))
         return JsonCall(self._turn, self._form, name, head), self._text[size:]
+
+    def _misnamed(self, name: str) -> State:
+        """Nobody steered the name. Behind another call the message ends; alone it is named anew."""
+        if not self._turn.acted:
+            lark = call_grammar(list(self._turn.tools.values()))
+            self._turn.parts.append(Misnamed(name, lark))
+        self._turn.directive = Stop()
+        return Done()
 
     def finish(self, complete: bool) -> str:
         body = _first_item(self._text)

@@ -19,7 +19,7 @@ from agent.events import (
     WorkProgress,
 )
 from agent.exchange import Exchange
-from agent.messages import Segment, System, ToolSpec, User
+from agent.messages import Constrain, Segment, System, ToolSpec, User
 from agent.speech import Ask, is_looping
 
 WRITE = ToolSpec(
@@ -43,6 +43,28 @@ async def test_text_and_calls_are_told_apart() -> None:
     assert reply.text == "I look."
     assert [(c.name, c.arguments, c.form) for c in reply.calls] == [("look", {}, "tag")]
     assert (reply.bad, reply.unplaced, reply.reason) == ((), 0, "end")
+
+
+async def test_a_call_of_no_tool_is_named_anew() -> None:
+    right = '{"name": "look", "arguments": {}}'
+    wrong = right.replace("look", "glance")
+    talk, engine, events = exchange(f"I look.\n{wrong}", right)
+    reply = await talk.reply(talk.delta([User("look")]), ASK)
+    assert (reply.text, reply.bad) == ("I look.", ())
+    assert [call.name for call in reply.calls] == ["look"]
+    assert engine.asked[1].prompt.endswith("I look.\n")
+    first = engine.asked[1].request.guide.begin()  # type: ignore[union-attr]
+    assert isinstance(first, Constrain) and '"look"' in first.lark
+    said = [event for event in events if isinstance(event, ModelReplied)]
+    assert [list(event.tokens) for event in said] == [list(engine.log[reply.start :])]
+    assert reply.usage.prompt < 100 + len(engine.asked[0].request.delta)
+
+
+async def test_named_wrongly_twice_it_is_a_bad_call() -> None:
+    wrong = '{"name": "glance", "arguments": {}}'
+    talk, _, _ = exchange(wrong, wrong)
+    reply = await talk.reply(talk.delta([User("look")]), ASK)
+    assert [bad.reason for bad in reply.bad] == ["there is no tool 'glance'"]
 
 
 async def test_call_ids_are_unique_in_the_session() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agent.dialects.base import CallPart, TextPart, UnplacedCode
+from agent.dialects.base import CallPart, Misnamed, TextPart, UnplacedCode
 from agent.dialects.chatml import ChatmlJson
 from agent.dialects.chatml_parser import ChatmlParser
 from agent.dialects.grammar import arguments_grammar, call_grammar
@@ -244,8 +244,27 @@ def test_a_tagged_object_that_is_no_call_is_a_bad_one(read: Reader, text: str) -
     assert "a call is" in read(text).bad[0].reason
 
 
-def test_an_unknown_name_is_for_the_dispatcher(read: Reader) -> None:
-    assert read('{"name": "run", "arguments": {}}').calls == [("run", {})]
+@pytest.mark.parametrize("form", ["{}", "```json\n{}\n```", "I run it.\n[{}]"])
+def test_an_unknown_name_ends_the_message(read: Reader, form: str) -> None:
+    result = read(form.format('{"name": "run", "arguments": {"x": 1}}'))
+    assert [part.name for part in result.parts if isinstance(part, Misnamed)] == ["run"]
+    assert result.stopped and not result.calls and not result.bad
+
+
+def test_behind_another_call_it_only_ends_it(read: Reader) -> None:
+    call = '{"name": "shell", "arguments": {"command": "ls"}}'
+    result = read(f"{call}\n{call.replace('shell', 'run')}")
+    assert result.calls == [("shell", {"command": "ls"})]
+    assert result.stopped and not any(isinstance(part, Misnamed) for part in result.parts)
+
+
+def test_without_tools_it_is_for_the_dispatcher(read: Reader) -> None:
+    assert read('{"name": "run", "arguments": {}}', tools=()).calls == [("run", {})]
+
+
+def test_other_objects_with_a_name_are_text(read: Reader) -> None:
+    text = '```json\n{"name": "Ada", "age": 36}\n```\n'
+    assert (read(text).text, read(text).stopped) == (text, False)
 
 
 def test_raw_newlines_in_strings_are_forgiven(read: Reader) -> None:
@@ -459,7 +478,7 @@ def test_a_head_switches_the_grammar_of_its_arguments_on(specs: tuple[ToolSpec, 
         Release(),
     ]
     assert directives(specs, head + ' {"com\n') == [Constrain(shell, '{"com\n')]
-    assert directives(specs, '{"name": "unknown", "arguments": {') == [None]
+    assert directives(specs, '{"name": "unknown", "arguments": {') == [Stop()]
     assert directives(specs, SHELL) == [Release()]
 
 
