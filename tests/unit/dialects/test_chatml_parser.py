@@ -14,7 +14,7 @@ from agent.dialects.base import CallPart, Misnamed, TextPart, UnplacedCode
 from agent.dialects.chatml import ChatmlJson
 from agent.dialects.chatml_parser import ChatmlParser
 from agent.dialects.grammar import arguments_grammar, call_grammar
-from agent.messages import BadCall, Constrain, Release, ToolCall, ToolSpec
+from agent.messages import BadCall, Constrain, Release, Stop, ToolCall, ToolSpec
 from tests.unit.dialects.conftest import Read, Reader, WorkOf
 
 SHELL = '{"name": "shell", "arguments": {"command": "pytest"}}'
