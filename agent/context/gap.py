@@ -51,7 +51,7 @@ def needed(text: str, names: Iterable[str]) -> set[str]:
     """These definitions of a file and those that they use, with what they use of other files of the
     project."""
     known = _definitions(text)
-    foreign = _foreign(text)
+    foreign = _foreign(text) if known else set()
     found: set[str] = set()
     left = [name for name in names if name in known]
     while left:

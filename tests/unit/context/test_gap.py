@@ -82,6 +82,7 @@ def test_what_definitions_need() -> None:
     assert needed(CODE, ["encode"]) == {"encode", "shorten"}
     assert needed(CODE, ["main"]) == {"main", "encode", "shorten", "helper"}
     assert needed(CODE, ["nothing"]) == set()
+    assert needed("def (", ["main"]) == set()
 
 
 def test_definitions() -> None:
