@@ -155,6 +155,9 @@ class Repair:
         replies, usage = await self.exchange.answers(delta, asks, lambda _number, _reply: None)
         done.turns += 1
         done.usage.add(together(usage, replies))
+        await self.exchange.take(0, replies[0])  # it is forgotten after the round, as all of it
+        if any(reply.reason == "interrupted" for reply in replies):
+            return True
         before = self._text(path)
         calls = [self._mended(call, way, done) for reply in replies for call in reply.calls[:1]]
         right = [call for call in calls if not _fault(call, result.failure, way.defines)]
@@ -164,14 +167,13 @@ class Repair:
             if text not in failures:
                 said = await tried(self.runner, task.check, path, text)
                 failures[text] = NOT_STARTED if said is None else said.failures
-        await self.exchange.take(0, replies[0])
         others = [call for call in right if call.arguments.get("content") != before]
         if others:
             best = min(others, key=lambda call: failures[str(call.arguments.get("content", ""))])
             await self.runner.calls([best], done)
         else:
             self.emit(Notice("that is what it was before" if right else f"{path} stays as it is"))
-        return any(reply.reason == "interrupted" for reply in replies)
+        return False
 
     async def _take(
         self, calls: Sequence[ToolCall], way: Way, failure: str, done: Progress
