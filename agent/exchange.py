@@ -16,17 +16,8 @@ from agent.dialects.structured import answer_parser
 from agent.engine.ahead import Ahead, same_beginning
 from agent.engine.base import Chunk, Engine, Finished, Piece, Progress, Request
 from agent.events import Event, LogSet, ModelReplied, Part, WorkProgress
-from agent.messages import (
-    Constrain,
-    Directive,
-    Message,
-    Segment,
-    System,
-    ToolOutput,
-    ToolSpec,
-    Usage,
-    User,
-)
+from agent.messages import Constrain, Directive, Message, Segment, System, ToolSpec, Usage, User
+from agent.parts import front_parts, parts_of
 from agent.speech import Ask, Reply, Speech
 
 
@@ -109,7 +100,7 @@ class Exchange:
         if self._engine.log or self._carried:
             return
         tokens = self._engine.tokenize(self._dialect.front(self._system))
-        self._parts = self._parts_of([], len(tokens), with_front=True)
+        self._parts = parts_of(self._engine, [], len(tokens), self._front_parts())
         self._put(0, tokens)
         request = Request(tokens, 0, mark=self._front)
         async with aclosing(self._engine.generate(request)) as chunks:
@@ -144,14 +135,18 @@ class Exchange:
         only_front = first or len(self._engine.log) + len(self._carried) == self._front
         behind = self._dialect.delta(messages, first=only_front, ended=self._ended)
         tokens = self._engine.tokenize([*front, *behind])
-        self._parts = self._parts_of(messages, len(tokens), with_front=first)
+        fixed = self._front_parts() if first else []
+        self._parts = parts_of(self._engine, messages, len(tokens), fixed)
         return [*self._carried, *tokens]
+
+    def _front_parts(self) -> list[Part]:
+        return front_parts(self._engine, self._dialect, self._system, self._front)
 
     def rendered(self, messages: Sequence[Message], start: int, *, ended: bool) -> Stretch:
         """`messages` as they would stand behind the first `start` tokens of the log."""
         behind = self._dialect.delta(messages, first=start == self._front, ended=ended)
         tokens = tuple(self._engine.tokenize(behind))
-        return Stretch(start, tokens, parts=self._parts_of(messages, len(tokens), with_front=False))
+        return Stretch(start, tokens, parts=parts_of(self._engine, messages, len(tokens)))
 
     async def place(self, start: int, stretches: Sequence[Stretch], *, ended: bool) -> None:
         """Behind the first `start` tokens of the log there stand from now on the `stretches`.
@@ -172,26 +167,6 @@ class Exchange:
                 LogSet(start, stretch.tokens, stretch.ended, stretch.parts, stretch.is_reply)
             )
             start += len(stretch.tokens)
-
-    def _parts_of(
-        self, messages: Sequence[Message], total: int, *, with_front: bool
-    ) -> tuple[Part, ...]:
-        """What `total` rendered tokens are; what the template wrote itself is the 'frame'."""
-        parts: list[Part] = []
-        if with_front:
-            bare = self._dialect.front(replace(self._system, tools=()))
-            words = len(self._engine.tokenize(bare))
-            own = len(self._engine.tokenize([Segment(self._system.instructions)]))
-            parts = [("system", "", words - own), ("tools", "", self._front - words)]
-            parts += [("instructions", "", own)] if own else []
-        for message in messages:
-            count = len(self._engine.tokenize([Segment(message.text)]))
-            if isinstance(message, ToolOutput):
-                parts.append(("result", message.call_id, count))
-            elif isinstance(message, User):
-                parts.append((message.source, "", count))
-        rest = total - sum(count for _, _, count in parts)
-        return (*parts, ("frame", "", rest))
 
     async def reply(self, delta: Sequence[int], ask: Ask) -> Reply:
         """Evaluate `delta` and read the model's next message to its end."""
@@ -240,9 +215,8 @@ class Exchange:
     ) -> tuple[list[Reply], Usage]:
         """Several answers to one prompt, written at once, and what reading the prompt cost.
 
-        They all begin with what the first of `asks` says for the model.
-        `heard` gets each with its number as soon as it is complete. :meth:`take` makes one of them
-        stand.
+        They all begin with what the first of `asks` says for the model. `heard` gets each with its
+        number as soon as it is complete. :meth:`take` makes one of them stand.
         """
         forks = self._engine.forks
         assert forks is not None, "ask `branches` first"
