@@ -349,9 +349,10 @@ class Exchange:
         begun: Sequence[Piece],
         first: Directive = None,
     ) -> Speech:
-        """One message to its end, of which `begun` stands there already."""
+        """One message to its end, of which `begun` stands there already; where `first` steers what
+        comes next, it was shown already."""
         speech = Speech(self._parser(ask), self._emit, shown_as=ask.shown_as)
-        speech.begin_with(begun)
+        speech.begin_with(begun, show=not first)
         request = speech.request(
             delta, ask, self._ends, mark=self._front, hints=self._hints, first=first
         )

@@ -103,13 +103,15 @@ class Speech:
     _parts: list[object] = field(default_factory=list)
     _counts: dict[str, int] = field(default_factory=dict)
 
-    def begin_with(self, pieces: Sequence[Piece]) -> None:
+    def begin_with(self, pieces: Sequence[Piece], *, show: bool = True) -> None:
         """What stands there already is read again; it was steered when it was written."""
+        shown, self.show = self.show, self.show if show else _nothing
         for piece in pieces:
             self.pieces.append(piece)
             self.parser.feed(piece.text)
             self._take()
             self._count()
+        self.show = shown
         self.is_begun = bool(pieces)
 
     def request(
@@ -215,6 +217,10 @@ class Speech:
                 self.show(ThinkingDelta(part.text))
             elif isinstance(part, CallPart):
                 self.show(CallDelta(part.name, part.path, part.text))
+
+
+def _nothing(_event: Event) -> None:
+    """What was shown already."""
 
 
 def _kind(part: object) -> str:

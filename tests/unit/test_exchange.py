@@ -55,6 +55,7 @@ async def test_a_call_of_no_tool_is_named_anew() -> None:
     assert engine.asked[1].prompt.endswith("I look.\n")
     first = engine.asked[1].request.guide.begin()  # type: ignore[union-attr]
     assert isinstance(first, Constrain) and '"look"' in first.lark
+    assert "".join(e.text for e in events if isinstance(e, TextDelta)) == "I look.\n"
     said = [event for event in events if isinstance(event, ModelReplied)]
     assert [list(event.tokens) for event in said] == [list(engine.log[reply.start :])]
     assert reply.usage.prompt < 100 + len(engine.asked[0].request.delta)
