@@ -71,7 +71,7 @@ async def run_check(
         failure = f"timed out after {timeout_s:g} s\n{failure}".rstrip()
     if outcome.stopped:
         failure = f"stopped: {outcome.stopped}\n{failure}".rstrip()
-    count = 0 if passed else count_failures(output)
+    count = 0 if passed else NOT_STARTED if outcome.timed_out else count_failures(output)
     root = context.workspace.root
     found = () if passed else places(output, root)
     in_tests = () if passed else places(output, root, among=is_test_file)
@@ -100,7 +100,7 @@ def _short(lines: list[str]) -> list[str]:
     return [x if len(x) <= LONGEST_LINE else f"{x[:half]} ... {x[-half:]}" for x in lines]
 
 
-# Tests that did not even start: worse than any number of failed ones.
+# Tests that did not even start, or do not end: worse than any number of failed ones.
 NOT_STARTED = 1000
 
 

@@ -12,7 +12,7 @@ from agent.context.project import read_texts
 from agent.events import Event, Notice, Place
 from agent.messages import ToolCall
 from agent.runner import Runner
-from agent.trial import tried
+from agent.trial import patience, tried
 from agent.turn import Progress, Task, exceeded
 
 MOST_OTHERS = 2  # versions that one check is compared with
@@ -58,7 +58,7 @@ class Doubts:
     ) -> CheckResult:
         """The check's result once the doubtful expectations are left out of the tests."""
         while not (result.passed or done.denied or exceeded(task.limits, done)):
-            shorter = self._without(await self._contradicted(task, result), words)
+            shorter = self._without(await self._contradicted(result), words)
             if not shorter:
                 break
             for path, text in shorter.items():
@@ -66,10 +66,10 @@ class Doubts:
                     f"doubt.{done.tool_calls}", "write", {"path": path, "content": text}, "doubt"
                 )
                 await self.runner.call(call, done, 1)
-            result = await self.runner.check(task.check)
+            result = await self.runner.check(task.check, patience(result))
         return result
 
-    async def _contradicted(self, task: Task, result: CheckResult) -> list[Place]:
+    async def _contradicted(self, result: CheckResult) -> list[Place]:
         """What the standing version of a file and another one contradict alike."""
         for path, versions in self._versions.items():
             standing = _standing(versions, self._read([path]).get(path, ""))
@@ -78,9 +78,7 @@ class Doubts:
             others = [each for each in versions[::-1] if each.fresh(standing)]
             for other in others[:MOST_OTHERS]:
                 is_same = other.text == standing.text
-                theirs = (
-                    result if is_same else await tried(self.runner, task.check, path, other.text)
-                )
+                theirs = result if is_same else await tried(self.runner, result, path, other.text)
                 fresh = other.fresh(standing)
                 both = alike(result.in_tests, theirs.in_tests if theirs else ())
                 if agreed := [place for place in both if self._is_judged(place, standing, fresh)]:

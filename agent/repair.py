@@ -26,9 +26,9 @@ from agent.doubts import Doubts
 from agent.events import Event, Notice
 from agent.exchange import Exchange
 from agent.messages import ToolCall, User
-from agent.runner import Runner
+from agent.runner import CHECK_S, Runner
 from agent.speech import Ask
-from agent.trial import tried
+from agent.trial import patience, tried
 from agent.turn import Progress, Task, exceeded
 from agent.window import Window
 
@@ -36,6 +36,7 @@ ROUNDS = 12
 MOST_SHOWN = 3  # files beside the one that is written
 SPARE = 64  # tokens for what is said for the model
 PATIENCE = 1.5  # tries of a file before those of the next
+FIRST_PART = 4  # of the time
 LEAST_FUNCTION = 128  # tokens
 WHOLE_EVERY = 3  # tries of a file, where a function of it fails
 _NO_FILE = re.compile(r"No such file or directory: '([^']+)'")
@@ -77,7 +78,11 @@ class Repair:
 
     async def repair(self, task: Task, words: str, done: Progress) -> str:
         """Why it stopped: 'check_passed', 'check_failed', or a budget."""
-        result = await self.runner.check(task.check)
+        seconds = task.limits.time_s
+        # New code may never end, and must not take all the time.
+        first = min(CHECK_S, seconds / FIRST_PART) if seconds else CHECK_S
+        result = await self.runner.check(task.check, first)
+        wait = patience(result)
         attempts: Counter[str] = Counter()
         for _ in range(ROUNDS):
             if result.passed or (stop := exceeded(task.limits, done)):
@@ -93,7 +98,7 @@ class Repair:
             if done.denied:
                 stop = "denied"
                 break
-            after = await self.runner.check(task.check)
+            after = await self.runner.check(task.check, wait)
             if after.failures > result.failures:
                 restored = self.runner.workspace.restore()
                 self.emit(Notice(f"that was worse: {', '.join(restored)} as before"))
@@ -121,7 +126,7 @@ class Repair:
         not_paths = ("",) if path else ()
         ask = Ask(most, task.sampling, must_act=True, not_paths=not_paths, begin=begin)
         if way.function and self.exchange.branches > 1:
-            return await self._write_several(task, way, result, delta, ask, done)
+            return await self._write_several(way, result, delta, ask, done)
         warm = way.times - 1 if way.sees_it else way.times  # what comes first was said once already
         reply = await self.exchange.reply(delta, _warmer(ask, warm))
         done.turns += 1
@@ -138,7 +143,6 @@ class Repair:
 
     async def _write_several(
         self,
-        task: Task,
         way: Way,
         result: CheckResult,
         delta: Sequence[int],
@@ -165,7 +169,7 @@ class Repair:
         for text in (str(call.arguments.get("content", "")) for call in right):
             self.doubts.note(path, before, text, [way.function])
             if text not in failures:
-                said = await tried(self.runner, task.check, path, text)
+                said = await tried(self.runner, result, path, text)
                 failures[text] = NOT_STARTED if said is None else said.failures
         others = [call for call in right if call.arguments.get("content") != before]
         if others:

@@ -60,12 +60,12 @@ class Runner:
         }
         return other
 
-    async def check(self, command: str) -> CheckResult:
+    async def check(self, command: str, timeout_s: float = CHECK_S) -> CheckResult:
         self.emit(CheckStarted(command))
         most_chars = self.budget().result_chars(1)
         if command not in self._check_context:
             self._check_context[command] = await self.dispatcher.context_of_check(command)
-        result = await run_check(command, self._check_context[command], CHECK_S, most_chars)
+        result = await run_check(command, self._check_context[command], timeout_s, most_chars)
         self.emit(
             CheckEnded(
                 command, result.passed, result.exit_code, result.failure, result.seconds,

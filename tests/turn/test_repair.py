@@ -229,3 +229,12 @@ async def test_where_none_of_several_is_another_the_file_stays(desk: Desk) -> No
     said = [e.text for e in desk.shown(Notice)]
     assert "that is what it was before" in said
     assert "adder.py stays as it is" in said
+
+
+async def test_what_never_ends_is_worse_than_what_fails(desk: Desk) -> None:
+    files = plan("adder.py", "main.py")
+    several = [f"    {it}\n```\n" for it in ("while True: pass", "return a + b")]
+    lines = [files, f"{MODULE}```\n", USE, *several]
+    ended = await desk.do(lines, TASK, check=CHECK, tries=3, branches=2)
+    assert (ended.stop, ended.check_passed) == ("check_passed", True)
+    assert [check.passed for check in desk.shown(CheckEnded)] == [False, True]

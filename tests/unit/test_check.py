@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.check import MOST_CHARS, core, run_check
+from agent.check import MOST_CHARS, NOT_STARTED, core, run_check
 from agent.errors import PermissionDenied
 from tools.base import ToolContext
 from tools.output import OutputStore
@@ -199,6 +199,7 @@ async def test_a_check_that_takes_too_long_fails(tmp_path: Path) -> None:
     result = await run_check("echo begun; sleep 600", tools(tmp_path), 0.3)
     assert (result.passed, result.exit_code) == (False, None)
     assert result.failure.startswith("timed out after 0.3 s\nbegun")
+    assert result.failures == NOT_STARTED
 
 
 async def test_the_first_failure_of_a_long_report_is_found(tmp_path: Path) -> None:
