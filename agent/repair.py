@@ -99,7 +99,7 @@ class Repair:
                 stop = "denied"
                 break
             after = await self.runner.check(task.check, wait)
-            if after.failures > result.failures:
+            if after.failures > result.failures or absent_in(after) - absent_in(result):
                 restored = self.runner.workspace.restore()
                 self.emit(Notice(f"that was worse: {', '.join(restored)} as before"))
             else:
@@ -170,7 +170,8 @@ class Repair:
             self.doubts.note(path, before, text, [way.function])
             if text not in failures:
                 said = await tried(self.runner, result, path, text)
-                failures[text] = NOT_STARTED if said is None else said.failures
+                is_bad = said is None or absent_in(said) - absent_in(result)
+                failures[text] = NOT_STARTED if said is None or is_bad else said.failures
         others = [call for call in right if call.arguments.get("content") != before]
         if others:
             best = min(others, key=lambda call: failures[str(call.arguments.get("content", ""))])
@@ -303,6 +304,11 @@ def _naming(result: CheckResult, files: Sequence[str]) -> str:
     if files_in(result.failure, files):
         return result.failure
     return "\n".join(file for file, _, _ in reversed(result.places))
+
+
+def absent_in(result: CheckResult) -> set[str]:
+    """The modules that a check did not find: what needs more of them is no better."""
+    return set(re.findall(r"No module named '([\w.]+)'", result.failure))
 
 
 def files_in(failure: str, files: Sequence[str]) -> list[str]:

@@ -238,3 +238,13 @@ async def test_what_never_ends_is_worse_than_what_fails(desk: Desk) -> None:
     ended = await desk.do(lines, TASK, check=CHECK, tries=3, branches=2)
     assert (ended.stop, ended.check_passed) == ("check_passed", True)
     assert [check.passed for check in desk.shown(CheckEnded)] == [False, True]
+
+
+async def test_what_needs_a_package_that_is_not_there_is_worse(desk: Desk) -> None:
+    files = plan("adder.py", "main.py")
+    needs = ["    import pandas_of_nobody\n    return 3\n```\n"] * 2
+    right = ["    return a + b\n```\n"] * 2
+    lines = [files, f"{MODULE}```\n", USE, *needs, *right]
+    ended = await desk.do(lines, TASK, check=CHECK, tries=3, branches=2)
+    assert ended.check_passed
+    assert "that was worse: adder.py as before" in [e.text for e in desk.shown(Notice)]
