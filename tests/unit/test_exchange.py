@@ -61,6 +61,21 @@ async def test_a_call_of_no_tool_is_named_anew() -> None:
     assert reply.usage.prompt < 100 + len(engine.asked[0].request.delta)
 
 
+async def test_several_answers_begin_with_what_is_said_for_them() -> None:
+    engine = ScriptedEngine(["b\n```\n", "c\n```\n"], n_ctx=4096, branches=2)
+    events: list[Event] = []
+    talk = Exchange(engine, ChatmlJson(), System("Be kind.", (WRITE, LOOK)), events.append)
+    delta = talk.delta([User("go")])
+    ask = Ask(1000, Sampling(), begin="a.txt\n```\n")
+    replies, _ = await talk.answers(delta, [ask, ask], lambda _number, _reply: None)
+    assert [reply.calls[0].arguments["content"] for reply in replies] == ["b\n", "c\n"]
+    taken = await talk.take(1, replies[1])
+    assert taken.start == len(delta)
+    said = "".join(engine.text(token) for token in taken.tokens)
+    assert said.startswith("a.txt\n```\nc\n```")
+    assert list(taken.tokens) == list(engine.log[len(delta) :])
+
+
 async def test_named_wrongly_twice_it_is_a_bad_call() -> None:
     wrong = '{"name": "glance", "arguments": {}}'
     talk, _, _ = exchange(wrong, wrong)
