@@ -32,6 +32,7 @@ from agent.trial import patience, tried
 from agent.turn import Progress, Task, exceeded
 from agent.window import Window
 
+Score = tuple[int, int]
 ROUNDS = 12
 MOST_SHOWN = 3  # files beside the one that is written
 SPARE = 64  # tokens for what is said for the model
@@ -164,20 +165,20 @@ class Repair:
             return True
         before = self._text(path)
         calls = [self._mended(call, way, done) for reply in replies for call in reply.calls[:1]]
-        right = [call for call in calls if not _fault(call, result.failure, way.defines)]
-        failures: dict[str, int] = {before: result.failures}
+        written = [call for call in calls if call.name == "write"]
+        right = [call for call in written if not _fault(call, result.failure, way.defines)]
+        scores: dict[str, Score] = {before: _score(result)}
         for text in (str(call.arguments.get("content", "")) for call in right):
             self.doubts.note(path, before, text, [way.function])
-            if text not in failures:
+            if text not in scores:
                 said = await tried(self.runner, result, path, text)
                 is_bad = said is None or absent_in(said) - absent_in(result)
-                failures[text] = NOT_STARTED if said is None or is_bad else said.failures
-        others = [call for call in right if call.arguments.get("content") != before]
-        if others:
-            best = min(others, key=lambda call: failures[str(call.arguments.get("content", ""))])
+                scores[text] = (NOT_STARTED, 0) if said is None or is_bad else _score(said)
+        best = min(right, key=lambda call: scores[str(call.arguments["content"])], default=None)
+        if best and scores[str(best.arguments["content"])] < scores[before]:
             await self.runner.calls([best], done)
         else:
-            self.emit(Notice("that is what it was before" if right else f"{path} stays as it is"))
+            self.emit(Notice(f"none of {len(asks)} others is better"))
         return False
 
     async def _take(
@@ -304,6 +305,11 @@ def _naming(result: CheckResult, files: Sequence[str]) -> str:
     if files_in(result.failure, files):
         return result.failure
     return "\n".join(file for file, _, _ in reversed(result.places))
+
+
+def _score(result: CheckResult) -> Score:
+    """How far a check came: how many tests fail, and how soon they do; less is better."""
+    return result.failures, -sum(line for _, line, _ in result.in_tests)
 
 
 def absent_in(result: CheckResult) -> set[str]:

@@ -218,7 +218,7 @@ async def test_a_function_is_written_several_times_at_once(desk: Desk) -> None:
     assert [check.passed for check in desk.shown(CheckEnded)] == [False, True]
 
 
-async def test_where_none_of_several_is_another_the_file_stays(desk: Desk) -> None:
+async def test_where_none_of_several_is_better_the_file_stays(desk: Desk) -> None:
     files = plan("adder.py", "main.py")
     same = ["    return b[a]\n```\n"] * 2
     wrong = ["    return b +\n```\n"] * 2
@@ -227,8 +227,23 @@ async def test_where_none_of_several_is_another_the_file_stays(desk: Desk) -> No
     with pytest.raises(IngleError):
         await desk.do(lines, TASK, check=CHECK, tries=3, branches=2)
     said = [e.text for e in desk.shown(Notice)]
-    assert "that is what it was before" in said
-    assert "adder.py stays as it is" in said
+    assert said.count("none of 2 others is better") == 2
+
+
+async def test_what_fails_later_is_better(desk: Desk) -> None:
+    tests = (
+        "import unittest\n\nfrom adder import add\n\n\nclass T(unittest.TestCase):\n"
+        "    def test_add(self):\n        self.assertEqual(add(0, 0), 0)\n"
+        "        self.assertEqual(add(1, 2), 3)\n"
+    )
+    code = "def add(a, b):\n    return {}\n```\n"
+    several = [f"    return {it}\n```\n" for it in ("9", "a - b", "8", "7")]
+    lines = [plan("adder.py", "tests/test_adder.py"), code.format("5"), f"{tests}```\n", *several]
+    with pytest.raises(IngleError):
+        await desk.do(
+            lines, TASK, check="python3 -m unittest discover -s tests -t .", tries=3, branches=4
+        )
+    assert desk.read("adder.py") == "def add(a, b):\n    return a - b\n"
 
 
 async def test_what_never_ends_is_worse_than_what_fails(desk: Desk) -> None:
@@ -242,9 +257,8 @@ async def test_what_never_ends_is_worse_than_what_fails(desk: Desk) -> None:
 
 async def test_what_needs_a_package_that_is_not_there_is_worse(desk: Desk) -> None:
     files = plan("adder.py", "main.py")
-    needs = ["    import pandas_of_nobody\n    return 3\n```\n"] * 2
-    right = ["    return a + b\n```\n"] * 2
-    lines = [files, f"{MODULE}```\n", USE, *needs, *right]
-    ended = await desk.do(lines, TASK, check=CHECK, tries=3, branches=2)
+    needs = "    import pandas_of_nobody\n    return 3\n```\n"
+    right = "    return a + b\n```\n"
+    ended = await desk.do([files, f"{MODULE}```\n", USE, needs, right], TASK, check=CHECK, tries=3)
     assert ended.check_passed
     assert "that was worse: adder.py as before" in [e.text for e in desk.shown(Notice)]
