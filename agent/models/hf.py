@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from agent.models.source import Progress, SourceFailed, hash_into
+from agent.models.source import Progress, SourceFailed, SourceRefused, hash_into
 
 if TYPE_CHECKING:
     import httpx2
@@ -96,7 +96,8 @@ def _refuse(response: httpx2.Response) -> None:
         403: "HTTP 403: not allowed; accept its licence on the hub and set HF_TOKEN",
         404: "HTTP 404: no such file there",
     }
-    raise SourceFailed(advice.get(status, f"HTTP {status}"))
+    kind = SourceRefused if status < 500 else SourceFailed
+    raise kind(advice.get(status, f"HTTP {status}"))
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
@@ -216,7 +217,7 @@ def _get(remote: RemoteFile, partial: Path, digest: hashlib._Hash, progress: Pro
             for chunk in answer.iter_raw():
                 have += len(chunk)
                 if have > remote.size:
-                    raise SourceFailed(f"more than the {remote.size:,} bytes that were declared")
+                    raise SourceRefused(f"more than the {remote.size:,} bytes that were declared")
                 out.write(chunk)
                 digest.update(chunk)
                 progress(have, remote.size, NOTE)
@@ -227,20 +228,24 @@ class _RangeIgnored(Exception):
 
 
 def _again(remote: RemoteFile) -> RemoteFile:
-    """Ask for the same file once more: a signed address may have run out. Raises SourceFailed."""
+    """Ask for the same file once more: a signed address may have run out. Raises SourceFailed,
+    and SourceRefused when it is another file by now."""
     fresh = describe(remote.repo, remote.file)
     if (fresh.sha256, fresh.size) != (remote.sha256, remote.size):
-        raise SourceFailed("HTTP 409: the file was changed on the hub in the meantime")
+        raise SourceRefused("the file was changed on the hub in the meantime")
     return fresh
 
 
 def _attempt(
     remote: RemoteFile, partial: Path, digest: hashlib._Hash, progress: Progress, first: bool
 ) -> str:
-    """One connection; returns why it ended early, or "" when it brought all."""
+    """One connection; returns why it ended early, or "" when it brought all. Raises
+    SourceRefused."""
     try:
         source = remote if first else _again(remote)
         _named_errors(lambda: _get(source, partial, digest, progress))
+    except SourceRefused:
+        raise
     except SourceFailed as failed:
         return str(failed)
     return "" if partial.stat().st_size == remote.size else "the connection closed too early"
@@ -266,7 +271,7 @@ def download(remote: RemoteFile, partial: Path, progress: Progress) -> str:
             digest, have, reason = hashlib.sha256(), 0, "it sends only whole files"
         now, first = partial.stat().st_size, False
         failures = 0 if now > have else failures + 1
-        if failures >= ATTEMPTS or reason.startswith("HTTP 4"):
+        if failures >= ATTEMPTS:
             raise SourceFailed(reason)
         if failures:
             progress(now, remote.size, f"{NOTE}: {reason}; trying again")

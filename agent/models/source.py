@@ -27,6 +27,10 @@ class SourceFailed(Exception):
     """One source could not give the file; the message says why in a few words."""
 
 
+class SourceRefused(SourceFailed):
+    """A source that would say the same again: asking it once more is of no use."""
+
+
 def silent(_done: int, _total: int, _note: str, /) -> None:
     """A Progress that shows nothing."""
 

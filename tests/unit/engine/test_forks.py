@@ -111,14 +111,20 @@ async def test_a_branch_may_leave_in_the_middle_of_an_answer(either: LlamaEngine
 
 
 async def test_one_branch_can_be_stopped_and_the_others_go_on(engine: LlamaEngine) -> None:
+    class Stopper:
+        """Stops the first branch in the middle, where a consumer could come too late."""
+
+        def begin(self) -> Directive:
+            return None
+
+        def feed(self, _text: str) -> Directive:
+            engine.stop(0)
+            return None
+
     at = await begin(engine)
     delta = engine.tokenize(plain("go "))
-    ends: dict[int, Finished] = {}
-    async for number, chunk in engine.grow(at, [Request(delta, 40), Request(delta, 40)]):
-        if number == 0 and isinstance(chunk, Piece):
-            engine.stop(0)
-        if isinstance(chunk, Finished):
-            ends[number] = chunk
+    requests = [Request(delta, 40, guide=Stopper()), Request(delta, 40)]
+    _, ends = await grow(engine, at, requests)
     assert ends[0].reason == "interrupted"
     assert ends[0].usage.generated < 40
     assert (ends[1].reason, ends[1].usage.generated) == ("length", 40)
