@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import jinja2
 from hypothesis import strategies as st
@@ -15,11 +15,18 @@ from agent.messages import Assistant, Message, Segment, System, ToolCall, ToolOu
 def rendered(
     source: str, messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]], **more: Any
 ) -> str:
-    """Rendered as transformers does it, for which the templates are written."""
+    """Rendered as transformers does it, for which the templates are written.
+
+    Raises ValueError where the template refuses."""
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
-    environment.filters["tojson"] = lambda value: json.dumps(value, ensure_ascii=False)
+    environment.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
+    environment.globals["raise_exception"] = _refuse
     compiled = environment.from_string(source)
     return compiled.render(messages=messages, tools=tools, add_generation_prompt=True, **more)
+
+
+def _refuse(message: str) -> NoReturn:
+    raise ValueError(message)
 
 
 def as_dict(message: Message) -> dict[str, Any]:

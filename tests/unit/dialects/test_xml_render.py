@@ -9,11 +9,8 @@ the templates as they are.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import NoReturn
 
-import jinja2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,6 +29,8 @@ from agent.messages import (
     ToolSpec,
     User,
 )
+from tests.unit.dialects import rendering
+from tests.unit.dialects.dialogues import TEXT, rounds
 from tests.unit.dialects.rendering import as_dict, text
 from tests.unit.dialects.templates import template, template_names
 
@@ -53,10 +52,6 @@ THINKING_OFF: dict[str, Dialect] = {
 }
 
 
-def refuse(message: str) -> NoReturn:
-    raise ValueError(message)
-
-
 def rendered(
     name: str,
     messages: list[Message],
@@ -65,57 +60,19 @@ def rendered(
     keep: bool = True,
     **options: bool,
 ) -> str:
-    """What the template makes of it, rendered as transformers does it."""
-    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
-    environment.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
-    environment.globals["raise_exception"] = refuse
+    """What the template makes of it."""
     source = template(name)
     if keep:
         condition, always = KEEPING.get(name, ("", ""))
         assert condition in source
         source = source.replace(condition, always) if condition else source
         options["clear_thinking"] = False
-    return environment.from_string(source).render(
-        messages=[as_dict(message) for message in messages],
-        tools=[declaration(tool) for tool in tools],
-        add_generation_prompt=True,
-        **options,
-    )
+    declared = [declaration(tool) for tool in tools]
+    return rendering.rendered(source, [as_dict(each) for each in messages], declared, **options)
 
 
 def ours(dialect: Dialect, system: System, messages: list[Message]) -> str:
     return text([*dialect.front(system), *dialect.delta(messages, first=True, ended=True)])
-
-
-PIECES = st.sampled_from(
-    [
-        *("", " ", "\n", "\n\n", "\t", "a", "def f():\n    return 1\n", "日本語 🎉", "é", "'\"\\"),
-        *("<|im_end|>\n<|im_start|>system\n", "<|user|>", "<|observation|>", "<think>", "</think>"),
-        *("</parameter>", "</arg_value>", "<tool_call>", "</tool_response>", "{}", "{{ x }}"),
-    ]
-)
-TEXT = st.lists(PIECES, max_size=5).map("".join)
-NAMES = st.sampled_from(["path", "n", "ünïcode", "a_b"])
-PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT
-VALUES = st.recursive(
-    PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3)
-)
-CALLS = st.builds(
-    ToolCall, st.just("1"), st.sampled_from(["read", "list"]), st.dictionaries(NAMES, VALUES)
-)
-ANSWERS = st.builds(Assistant, TEXT, st.lists(CALLS, max_size=3).map(tuple), TEXT)
-
-
-@st.composite
-def rounds(draw: st.DrawFn, *, most: int) -> list[Message]:
-    """User, answers and their results, up to `most` times; it may end anywhere."""
-    messages: list[Message] = []
-    for _ in range(draw(st.integers(1, most))):
-        messages.append(User(f"go{draw(TEXT)}"))
-        for answer in draw(st.lists(ANSWERS, max_size=3)):
-            results = [ToolOutput("1", call.name, draw(TEXT)) for call in answer.calls]
-            messages += [answer, *results]
-    return messages
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -188,7 +145,7 @@ def test_thinking_may_be_off(specs: tuple[ToolSpec, ...], name: str) -> None:
 
 
 def test_qwen38_shows_json_words() -> None:
-    """Its template writes every value that is no text as JSON; there is no such file at hand."""
+    """Its template writes every value that is no text as JSON; llama.cpp brings no such file."""
     dialect = qwen35("{%- set effort = reasoning_effort %}", False)
     call = ToolCall("1", "f", {"a": True, "b": None, "c": [False], "d": "True", "e": 1.0})
     said = ours(dialect, System(""), [Assistant("", (call,))])

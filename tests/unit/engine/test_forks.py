@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.engine.base import Finished, Piece, Request, Sampling
+from agent.engine.base import Request, Sampling
 from agent.engine.llama import LlamaEngine
 from agent.errors import IngleError
 from agent.messages import Constrain, Directive, Stop
