@@ -18,7 +18,6 @@ from agent.context.blueprint import (
     complete,
     gathered,
     is_document,
-    is_test,
     listing,
     read_plan,
 )
@@ -36,6 +35,7 @@ from agent.runner import Runner
 from agent.speech import Ask, Reply
 from agent.turn import Progress, Task, exceeded, no_calls_left
 from agent.window import Window
+from tools.code.naming import is_test
 
 ATTEMPTS = 3  # at a file with a fault that can be seen
 OUTLINE_SHARE = 6  # of the window

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from agent.context.project import is_test_file
 from agent.errors import PermissionDenied
 from agent.events import Place
 from agent.places import places
 from agent.trace import traced
 from tools.base import ToolContext
+from tools.code.naming import is_test
 from tools.sandbox.base import SandboxUnavailable
 from tools.shell import run_command
 
@@ -74,7 +74,7 @@ async def run_check(
     count = 0 if passed else NOT_STARTED if outcome.timed_out else count_failures(output)
     root = context.workspace.root
     found = () if passed else places(output, root)
-    in_tests = () if passed else places(output, root, among=is_test_file)
+    in_tests = () if passed else places(output, root, among=is_test)
     return CheckResult(
         command, passed, outcome.exit_code, failure, outcome.seconds, count, found, in_tests
     )

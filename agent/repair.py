@@ -15,7 +15,6 @@ from pathlib import PurePosixPath
 
 from agent.attempts import together
 from agent.check import NOT_STARTED, CheckResult
-from agent.context.blueprint import is_test
 from agent.context.draft import room_for
 from agent.context.gap import culprits, definitions, filled, opened, source_of
 from agent.context.mending import mended
@@ -31,6 +30,7 @@ from agent.speech import Ask
 from agent.trial import patience, tried
 from agent.turn import Progress, Task, exceeded
 from agent.window import Window
+from tools.code.naming import is_test
 
 Score = tuple[int, int]
 ROUNDS = 12

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from agent.context.python import name_of
+from tools.code.naming import is_test
 from tools.protected import PROTECTED_NAMES
 
 MOST_FILES = 48
@@ -271,12 +272,6 @@ def _stage(file: PlannedFile) -> int:
     if is_test(file.path):
         return 3
     return {"__init__.py": 1, "__main__.py": 2}.get(name, 0)
-
-
-def is_test(file: str) -> bool:
-    """Whether a file of a project has tests, or belongs to them."""
-    path = PurePosixPath(file)
-    return "test" in path.parts[0].lower() or path.name.lower().startswith("test_")
 
 
 def is_document(file: str) -> bool:

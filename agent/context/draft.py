@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 
-from agent.context.blueprint import is_document, is_test
+from agent.context.blueprint import is_document
 from agent.context.prompt import fence_opening
 from agent.context.python import NO_PYTHON, Fault
+from tools.code.naming import is_test
 
 FILE_SHARE = 8  # of the window
 LEAST_FILE = 1_024  # tokens

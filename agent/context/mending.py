@@ -15,8 +15,8 @@ from pathlib import PurePosixPath
 from pyflakes.checker import Checker
 from pyflakes.messages import UndefinedName
 
-from agent.context.project import is_test_file
 from agent.context.python import NO_PYTHON, bound, defined, imported, source
+from tools.code.naming import is_test
 
 # Where names come from that are used without a word about it.
 _USUAL = {
@@ -83,7 +83,7 @@ def _homes(trees: Mapping[str, ast.Module]) -> dict[str, str]:
     are imported by nobody."""
     places: dict[str, list[str]] = defaultdict(list)
     for path, tree in trees.items():
-        if not path.endswith("__main__.py") and not is_test_file(path):
+        if not path.endswith("__main__.py") and not is_test(path):
             for name in defined(tree.body):
                 places[name].append(_module(path))
     return {name: where[0] for name, where in places.items() if len(where) == 1}

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.code.naming import is_test
 from tools.ripgrep import SearchFailed, run_rg
 from tools.text import NotText, decode
 from tools.workspace import PathRefused, Workspace
@@ -71,7 +72,7 @@ def own_tests(files: Sequence[str], task: str) -> tuple[str, ...]:
     tests = [
         file
         for file in files
-        if is_test_file(file) and file not in words and Path(file).name not in words
+        if is_test(file) and file not in words and Path(file).name not in words
     ]
     others = set(files) - set(tests)
     return tuple(sorted({_beginning(file, others) for file in tests}))
@@ -82,14 +83,6 @@ def _beginning(path: str, others: Collection[str]) -> str:
         if not any(other.startswith(path[:length]) for other in others):
             return path[:length]
     return path
-
-
-_TEST_FILE = re.compile(r"(^|/)(tests?/|test_[^/]*$|[^/]*[._]test\.[^/]*$|[^/]*\.spec\.[^/]*$)")
-
-
-def is_test_file(path: str) -> bool:
-    """Whether a file holds tests, by its name or its folder's."""
-    return _TEST_FILE.search(path) is not None
 
 
 def read_shown(workspace: Workspace, path: str, most_chars: int) -> Shown | None:

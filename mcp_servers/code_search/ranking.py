@@ -12,7 +12,7 @@ from mcp_servers.code_search.naming import spelled
 from mcp_servers.code_search.query import TITLE, Query
 from mcp_servers.code_search.store import IndexStore, Row
 from mcp_servers.code_search.words import WORD
-from tools.code.rank import is_test
+from tools.code.naming import is_test
 
 MOST_TERMS = 30
 MOST_MATCHES = 600  # of one word; a better match has more of it

@@ -16,7 +16,7 @@ from mcp_servers.code_search.source import lines_of, source_of
 from mcp_servers.code_search.store import Row
 from mcp_servers.code_search.vectors import Embedder, EmbeddingFailed, embed_missing, nearest
 from tools.cachefile import CacheFailed
-from tools.code.rank import is_test
+from tools.code.naming import is_test
 from tools.ripgrep import SearchFailed
 
 CHECK_S = 20.0  # for what changed, before an answer; the rest is left to the next call

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 from agent.events import CallMade, CheckEnded, Notice
 from tests.turn.conftest import Desk
@@ -81,6 +82,18 @@ async def test_what_the_task_states_is_never_left_out(desk: Desk) -> None:
     assert "bbaa" in desk.read("test_adder.py")
     assert ended.check_passed
     assert desk.read("adder.py").endswith("return b + a\n")
+
+
+async def test_the_users_own_tests_stay(desk: Desk) -> None:
+    """Those that git ignores do not keep a folder from being a new project's."""
+    theirs = suite('add(2, 2), 5, "see adder.py"').removesuffix("```\n")
+    desk.put("test_adder.py", theirs)
+    subprocess.run(["git", "init", "--quiet"], cwd=desk.root, check=True)
+    desk.put(".gitignore", "test_*.py\n")
+    plan = json.dumps({"files": json.loads(PLAN)["files"][:1]})
+    ended = await desk.do([plan, RIGHT, *[OTHERWISE, RIGHT] * 20], TASK, check=CHECK, tries=3)
+    assert not ended.check_passed
+    assert desk.read("test_adder.py") == theirs
 
 
 async def test_it_is_recorded_as_a_write(desk: Desk) -> None:

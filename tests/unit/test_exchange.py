@@ -53,7 +53,9 @@ async def test_a_call_of_no_tool_is_named_anew() -> None:
     assert (reply.text, reply.bad) == ("I look.", ())
     assert [call.name for call in reply.calls] == ["look"]
     assert engine.asked[1].prompt.endswith("I look.\n")
-    first = engine.asked[1].request.guide.begin()  # type: ignore[union-attr]
+    guide = engine.asked[1].request.guide
+    assert guide is not None
+    first = guide.begin()
     assert isinstance(first, Constrain) and '"look"' in first.lark
     assert "".join(e.text for e in events if isinstance(e, TextDelta)) == "I look.\n"
     said = [event for event in events if isinstance(event, ModelReplied)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tools.code.languages import language_of
+from tools.code.naming import is_test
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,19 +131,6 @@ class _Place:
         if shared:
             stems.add(folder.rpartition("/")[2])
         return _Place(folder, folder if shared else "/", frozenset(stems), is_test(path))
-
-
-def is_test(path: str) -> bool:
-    """Whether a file is a test, by the customs of naming."""
-    parts = path.lower().split("/")
-    stem = parts[-1].partition(".")[0]
-    return (
-        any(part in ("test", "tests", "spec", "__tests__", "testdata") for part in parts[:-1])
-        or stem.startswith("test_")
-        or stem.endswith(("_test", "_spec"))
-        or ".test." in parts[-1]
-        or ".spec." in parts[-1]
-    )
 
 
 def _converge(

@@ -28,7 +28,7 @@ class TestConvert(unittest.TestCase):
 
 
 class TestMore(unittest.TestCase):
-    @unittest.skipIf(False, "never")
+    @timed("slowly")
     def test_more(self):
         self.assertEqual(convert(5, "celsius"), 41)
 '''
@@ -77,7 +77,7 @@ def test_what_says_nothing_without_it_goes_too() -> None:
     assert "for degrees" not in left
     left = without(TESTS, 25, "Convert units.")
     assert "TestMore" not in left
-    assert "skipIf" not in left
+    assert "timed" not in left
     compile(left, "test_units.py", "exec")
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tools.code.rank import MOST_DEFINERS, Names, is_test, rank
+from tools.code.rank import MOST_DEFINERS, Names, rank
 from tools.code.scan import scan
 
 
@@ -74,18 +74,6 @@ def test_the_order_of_the_files_does_not_matter() -> None:
 def test_nothing_has_no_ranks() -> None:
     assert rank([]).files == {}
     assert rank([names("a.py")]).files == {"a.py": pytest.approx(1)}
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("tests/a.py", True), ("src/test/java/A.java", True), ("a/test_b.py", True),
-        ("a/b_test.go", True), ("a.spec.ts", True), ("src/contest.py", False),
-        ("testing.py", False), ("test.py", False),
-    ],
-)  # fmt: skip
-def test_tests_are_known_by_their_names(path: str, expected: bool) -> None:
-    assert is_test(path) is expected
 
 
 @pytest.mark.parametrize(
