@@ -33,6 +33,8 @@ REDIRECTIONS = frozenset({"<", ">", ">>", "&>", "&>>", ">&", "<&", ">|"})
 _PLAIN = re.compile(r"(?:[\w@%+=:,./^*?\[\]#~!-]|\\[^\n])+")
 _TILDE = re.compile(r"(?:^|[=:])~")
 _GLOB = re.compile(r"[*?\[\]]")
+# Behind a blank it ends a word, as the grammar has it; elsewhere bash reads on in the same one.
+_GLUED = re.compile(r"(?:^|[^ \t])\\\n")
 _ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]|\\\n")
 # Where a comment may stand; elsewhere it could be none to bash.
 _AROUND_COMMENTS = frozenset(
@@ -119,7 +121,8 @@ def parse(command: str) -> Line:
     if odd := set(_ODD.findall(command)):
         reading.doubt("it has control characters or a line continuation in it")
         # A continuation in front of a # makes a comment of what is none to bash.
-        reading.lost = "#" in command or not odd <= {"\\\n", "\r"}
+        is_plain = odd <= {"\\\n", "\r"} and not _GLUED.search(command)
+        reading.lost = "#" in command or not is_plain
     if root.descendant_count > MOST_NODES:
         return Line((), "it has too many parts", lost=True)
     _collect(root, reading)

@@ -90,6 +90,15 @@ def test_a_rule_sees_every_program_that_bash_runs(
             assert forbids_command(rule, parse(line)), (line, argv)
 
 
+@pytest.mark.parametrize("line", ["x\\\na", "xa \nx\\\na", "true\n\\\nxa", "true;\\\nxa"])
+def test_a_rule_sees_a_program_behind_a_continuation(
+    tmp_path_factory: pytest.TempPathFactory, line: str
+) -> None:
+    """The grammar ends a word there, where bash reads on."""
+    assert ["xa"] in run_in_bash(line, tmp_path_factory.mktemp("bash"), 0)
+    assert forbids_command(Rule(Decision.DENY, "shell", "xa"), parse(line))
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
