@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from agent.errors import PermissionDenied
 from agent.events import Place
 from agent.places import places
-from agent.trace import traced
+from agent.trace import Told, traced
 from tools.base import ToolContext
 from tools.code.naming import is_test
 from tools.sandbox.base import SandboxUnavailable
@@ -55,18 +55,18 @@ async def run_check(
     """
     context = replace(context, output=context.output.with_limit(READ_CHARS))
     try:
-        told = traced(command)
-        outcome = await run_command(told.text, context, timeout_s)
+        trace = traced(command)
+        outcome = await run_command(trace.text, context, timeout_s)
     except SandboxUnavailable as error:
         raise PermissionDenied(f"the check was not run: {error}") from error
     except OSError as error:
         return CheckResult(command, False, None, f"it cannot be started: {error.strerror}", 0.0)
     passed = outcome.exit_code == 0
-    output, last = told.split(outcome.text)
+    told = trace.split(outcome.text)
+    output = told.output
     failure = "" if passed else core(output, most_chars)
-    if len(last) > 1 and not failed_tests(output):
-        steps = "\n".join(f"+ {step}" for step in last)
-        failure = f"{failure}\nexit code {outcome.exit_code}; it ended with:\n{steps}".lstrip()
+    if len(told.commands) > 1 and not failed_tests(output):
+        failure = f"{failure}\nexit code {outcome.exit_code}; {_ended(told)}".lstrip()
     if outcome.timed_out:
         failure = f"timed out after {timeout_s:g} s\n{failure}".rstrip()
     if outcome.stopped:
@@ -78,6 +78,12 @@ async def run_check(
     return CheckResult(
         command, passed, outcome.exit_code, failure, outcome.seconds, count, found, in_tests
     )
+
+
+def _ended(told: Told) -> str:
+    steps = "\n".join(f"+ {step}" for step in told.commands)
+    read = f"\nThat grep found nothing right in:\n{told.read}" if told.read else ""
+    return f"it ended with:\n{steps}{read}"
 
 
 def core(output: str, most_chars: int = MOST_CHARS) -> str:

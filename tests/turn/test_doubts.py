@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
+
+import git
 
 from agent.events import CallMade, CheckEnded, Notice
 from tests.turn.conftest import Desk
@@ -88,7 +89,7 @@ async def test_the_users_own_tests_stay(desk: Desk) -> None:
     """Those that git ignores do not keep a folder from being a new project's."""
     theirs = suite('add(2, 2), 5, "see adder.py"').removesuffix("```\n")
     desk.put("test_adder.py", theirs)
-    subprocess.run(["git", "init", "--quiet"], cwd=desk.root, check=True)
+    git.Repo.init(desk.root).close()
     desk.put(".gitignore", "test_*.py\n")
     plan = json.dumps({"files": json.loads(PLAN)["files"][:1]})
     ended = await desk.do([plan, RIGHT, *[OTHERWISE, RIGHT] * 20], TASK, check=CHECK, tries=3)

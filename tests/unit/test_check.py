@@ -270,6 +270,52 @@ async def test_nothing_else_of_a_check_changes(tmp_path: Path, command: str, fai
     assert failure in result.failure and "trace" not in result.failure
 
 
+READ = "That grep found nothing right in:\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "read"),
+    [
+        ("echo 100.0 C | grep -xF 100.0", "100.0 C"),
+        ("set -o pipefail; printf 'a\nb\n' | grep -q c", "a\nb"),
+        ("echo a | cat | grep -v b | grep -qx b", "a"),
+        ("echo a | grep -q a && echo b | grep -q c", "b"),
+        ("echo a | { read -r x; false; } | grep -q a", ""),
+        ("seq 100000 | grep -x no", "1\n2\n3"),
+    ],
+)
+async def test_what_grep_was_given_is_told(tmp_path: Path, command: str, read: str) -> None:
+    result = await run_check(command, tools(tmp_path), 60)
+    assert result.exit_code == 1
+    assert f"{READ}{read}" in result.failure or not read
+    assert len(result.failure) < 1_500
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["echo a | grep -q a && false", "true; grep -q a /dev/null", "grep -q a < /dev/null; false"],
+)
+async def test_only_what_failed_is_told_of_grep(tmp_path: Path, command: str) -> None:
+    result = await run_check(command, tools(tmp_path), 60)
+    assert not result.passed and READ not in result.failure
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "echo a | grep -q a",
+        "set -o pipefail; seq 9 | grep -q 3",
+        "test $(seq 30 | grep -c 1) = 12",
+        "set -e; seq 200000 | grep -q 7; true",
+        "! echo a | grep -q b",
+        "(cd /; echo a | grep -o a) | grep -qx a",
+        "seq 3 | while read -r x; do echo $x | grep -q '[1-3]' || exit 1; done",
+    ],
+)
+async def test_grep_is_as_it_was(tmp_path: Path, command: str) -> None:
+    assert (await run_check(command, tools(tmp_path), 60)).passed
+
+
 async def test_what_a_variable_holds_is_not_told(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("hunter2")
     result = await run_check('key=$(cat key); test "$key" = "" ', tools(tmp_path), 60)
