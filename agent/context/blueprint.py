@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -49,7 +49,8 @@ MAIN = "The command line that `python -m NAME` runs: main() reads the arguments,
 MODULE_MAIN = "`python -m NAME` runs it: it ends with if __name__ == '__main__': main()."
 # A function that the task names with its parameters.
 _FUNCTION = re.compile(r"(?<![\w.])[a-z_]\w*\((?:[a-z_]\w*(?:, (?=\w))?)+\)")
-_RUNS = re.compile(r"\bpython[\d.]* -m ([A-Za-z_]\w*)")
+# With what it is said to do, up to the end of the clause.
+_RUNS = re.compile(r"\bpython[\d.]* -m ([A-Za-z_]\w*)(?:(?!\.\s|\.$)[^;\n]){0,240}")
 _USUAL = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, USUAL))})(?![\w/-])")
 
 
@@ -136,7 +137,7 @@ def complete(
     files = [_inside(file, packages, {f.path for f in files}) for file in files]
     files = _with_functions(files, task)
     files = _together(files, task) if together else files
-    files = _runnable(files, dict.fromkeys(_RUNS.findall(task)))
+    files = _runnable(files, _uses(task))
     paths = {file.path for file in files}
     added = []
     for file in files:
@@ -197,18 +198,33 @@ def _together(files: Sequence[PlannedFile], task: str) -> list[PlannedFile]:
     return [file for file in kept if file not in parts]
 
 
-def _runnable(files: Sequence[PlannedFile], names: Iterable[str]) -> list[PlannedFile]:
-    """The plan in which ``python -m`` runs each of these modules, as far as they are its own."""
+def _uses(task: str) -> dict[str, str]:
+    """The modules that a task runs, each with the first that it says of it."""
+    found: dict[str, str] = {}
+    for match in _RUNS.finditer(task):
+        found.setdefault(match[1], match[0])
+    return found
+
+
+def _runnable(files: Sequence[PlannedFile], uses: Mapping[str, str]) -> list[PlannedFile]:
+    """The plan in which ``python -m`` runs each of these modules, as far as they are its own;
+    `uses` has what the task says of each."""
     known = {file.path: file for file in files}
-    for name in names:
+    for name, use in uses.items():
+        told = f"As the task has it: {use.strip()}." if " " in use.partition(" -m ")[2] else ""
         main = f"{name}/__main__.py"
         if any(path.startswith(f"{name}/") for path in known):
-            known.setdefault(main, PlannedFile(main, MAIN.replace("NAME", name), ("main()",)))
+            made = PlannedFile(main, MAIN.replace("NAME", name), ("main()",))
+            known[main] = _saying(known.get(main, made), told)
         elif alone := known.get(f"{name}.py"):
-            purpose = f"{alone.purpose} {MODULE_MAIN.replace('NAME', name)}".strip()
             defines = tuple(dict.fromkeys([*alone.defines, "main()"]))
-            known[alone.path] = replace(alone, purpose=purpose, defines=defines)
+            runs = MODULE_MAIN.replace("NAME", name)
+            known[alone.path] = _saying(_saying(replace(alone, defines=defines), runs), told)
     return list(known.values())
+
+
+def _saying(file: PlannedFile, more: str) -> PlannedFile:
+    return replace(file, purpose=f"{file.purpose} {more}".strip())
 
 
 def _inside(file: PlannedFile, packages: set[str], paths: set[str]) -> PlannedFile:

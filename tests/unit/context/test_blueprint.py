@@ -152,6 +152,7 @@ def test_what_is_run_as_a_module_can_be_run() -> None:
     files = {file.path: file for file in complete(read_plan(plan("pkg/core.py", alone)), task)}
     assert list(files) == ["pkg/core.py", "alone.py", "pkg/__init__.py", "pkg/__main__.py"]
     assert "`python -m pkg` runs" in files["pkg/__main__.py"].purpose
+    assert files["pkg/__main__.py"].purpose.endswith("As the task has it: python -m pkg FILE.")
     assert files["alone.py"].purpose.startswith("Adds. `python -m alone` runs it")
     assert files["alone.py"].defines == ("add(a, b)", "main()")
 
@@ -160,6 +161,22 @@ def test_a_planned_main_stays_as_it_was_planned() -> None:
     main = {"path": "pkg/__main__.py", "purpose": "Mine.", "defines": []}
     files = complete(read_plan(plan("pkg/a.py", main)), "run it with python -m pkg")
     assert [file.purpose for file in files if file.path == "pkg/__main__.py"] == ["Mine."]
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ("python -m pkg N: prints N/2.5 as v1.0; more.", "python -m pkg N: prints N/2.5 as v1.0"),
+        ("Run python3 -m pkg add TEXT or python3 -m pkg list. It prints.\n",
+         "python3 -m pkg add TEXT or python3 -m pkg list"),
+        ("python -m pkg A\npython -m pkg B", "python -m pkg A"),
+    ],
+)  # fmt: skip
+def test_a_planned_main_hears_what_the_task_says_of_it(task: str, said: str) -> None:
+    main = {"path": "pkg/__main__.py", "purpose": "Mine.", "defines": []}
+    files = complete(read_plan(plan("pkg/a.py", main)), task)
+    purposes = [file.purpose for file in files if file.path == "pkg/__main__.py"]
+    assert purposes == [f"Mine. As the task has it: {said}."]
 
 
 def test_what_gathers_comes_behind_what_it_gathers() -> None:
