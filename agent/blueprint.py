@@ -24,10 +24,13 @@ from agent.context.blueprint import (
 from agent.context.budget import Budget, fits
 from agent.context.draft import room_for, unwritten, whole_part
 from agent.context.entry import within
+from agent.context.gap import without_run
 from agent.context.mending import exports, mended
 from agent.context.project import read_texts
 from agent.context.prompt import fence_opening, prompt_text
 from agent.context.python import Fault, fault, name_of, opening
+from agent.context.sayings import docstring, sayings
+from agent.context.testing import opening_of_tests
 from agent.events import Event, Notice
 from agent.exchange import Exchange
 from agent.messages import ToolCall, User
@@ -84,9 +87,11 @@ class Blueprint:
         self.emit = emit
         self.outline = outline
         self.count = count
+        self.words = ""  # of the user
 
     async def build(self, task: Task, words: str, done: Progress) -> str:
         """Write the project that `words` ask for: why it stopped, '' when all is written."""
+        self.words = words
         files, stop = await self._plan(task, words, done)
         if not files:
             return stop
@@ -142,12 +147,15 @@ class Blueprint:
         """Write one file: why it stopped, or ''."""
         mark = self.exchange.mark()
         texts = read_texts(self.runner.workspace, filter(_is_python, done.changed))
+        words = f"{self.words} {task.check}"
         best = _known(file, files, texts) if file.content else Draft(None, NOTHING)
         for attempt in range(0 if file.content else ATTEMPTS):
             delta = self._delta(file, files, written, best.fault if attempt else None)
             if not fits(Budget(self.window.n_ctx, self.window.room(delta) - SPARE)):
                 return "context"
-            ask = self._ask(task, file, delta, attempt, best.fault, done)
+            # A large model may think first; a small one only gets lost on the way.
+            begin = _beginning(file, texts, words, best) if task.tries > 1 else ""
+            ask = self._ask(task, file.path, delta, attempt, begin, done)
             reply = await self.exchange.reply(delta, ask)
             done.turns += 1
             done.usage.add(reply.usage)
@@ -219,6 +227,10 @@ class Blueprint:
             known = self.outline(written, chars)[:chars]
             parts.append(f"Written already, with line numbers:\n{known}")
         defines = f" It defines: {'; '.join(file.defines)}." if file.defines else ""
+        said = sayings(self.words)
+        names = [] if is_test(file.path) else map(name_of, file.defines)
+        told = dict.fromkeys(said[name] for name in names if name in said)
+        defines += f" The task says: {'; '.join(told)}." if told else ""
         text = prompt_text("file").replace("{path}", file.path)
         using = f"{TESTS} {USING}" if is_test(file.path) else USING if written else ALONE
         using = DOCUMENT if is_document(file.path) else using
@@ -229,29 +241,40 @@ class Blueprint:
     def _ask(
         self,
         task: Task,
-        file: PlannedFile,
+        path: str,
         delta: Sequence[int],
         attempt: int,
-        wrong: Fault | None,
+        begin: str,
         done: Progress,
     ) -> Ask:
         sampling = task.sampling
         if attempt:
             warmer = max(sampling.temperature, 0.3 * attempt)
             sampling = replace(sampling, temperature=warmer, top_k=40, seed=sampling.seed + attempt)
-        # A large model may think first; a small one only gets lost on the way.
-        begin = fence_opening(file.path) if task.tries > 1 else ""
-        if begin and file.defines and _is_python(file.path) and not is_test(file.path):
-            # It likes to write a class; what it uses is imported afterwards.
-            missing = wrong.missing[0] if wrong and wrong.missing else name_of(file.defines[0])
-            begin += opening(file.defines, missing)
         most = self.window.room(delta) - SPARE - self.count(begin)
         if task.tries > 1:
-            most = min(most, room_for(file.path, self.window.n_ctx))
+            most = min(most, room_for(path, self.window.n_ctx))
         if task.limits.tokens:
             most = min(most, max(1, task.limits.tokens - done.usage.generated))
         # With '' as the path that must not follow, the message ends behind its one file.
         return Ask(most, sampling, must_act=bool(begin), not_paths=("",), begin=begin)
+
+
+def _beginning(file: PlannedFile, texts: Mapping[str, str], words: str, best: Draft) -> str:
+    """What is said of a file for a small model; what was left out of it is written behind it."""
+    begin = fence_opening(file.path)
+    if not _is_python(file.path):
+        return begin
+    if is_test(file.path):
+        return begin + opening_of_tests(texts, words)
+    if not file.defines:
+        return begin
+    missing = best.fault.missing if best.fault else ()
+    # It likes to write a class; what it uses is imported afterwards.
+    name = missing[0] if missing else name_of(file.defines[0])
+    head = opening(file.defines, name)
+    written = str(best.call.arguments["content"]) if best.call and missing and head else ""
+    return begin + without_run(written) + head + (docstring(words, file.path, name) if head else "")
 
 
 def _later(files: Sequence[PlannedFile], written: Sequence[str]) -> list[str]:

@@ -20,7 +20,9 @@ from agent.context.gap import culprits, definitions, filled, opened, source_of
 from agent.context.mending import mended
 from agent.context.project import CHARS_PER_TOKEN, read_shown, read_texts
 from agent.context.prompt import block, failure_text, fence_opening, prompt_text
-from agent.context.python import Fault, fault, name_of, opening, signatures
+from agent.context.python import Fault, fault, modules_of, name_of, opening, signatures
+from agent.context.sayings import docstring
+from agent.context.testing import opening_of_tests
 from agent.doubts import Doubts
 from agent.events import Event, Notice
 from agent.exchange import Exchange
@@ -40,6 +42,7 @@ PATIENCE = 1.5  # tries of a file before those of the next
 FIRST_PART = 4  # of the time
 LEAST_FUNCTION = 128  # tokens
 WHOLE_EVERY = 3  # tries of a file, where a function of it fails
+NO_MODULE = "There is none of these packages, and none can be installed"
 _NO_FILE = re.compile(r"No such file or directory: '([^']+)'")
 WARMER = 0.35  # temperature for each time that the same file was written
 
@@ -76,6 +79,7 @@ class Repair:
         self.count = count
         self.doubts = Doubts(runner, emit)
         self.tried: Counter[tuple[str, str]] = Counter()  # functions of a path
+        self.absent: set[str] = set()  # modules that a check did not find
 
     async def repair(self, task: Task, words: str, done: Progress) -> str:
         """Why it stopped: 'check_passed', 'check_failed', or a budget."""
@@ -93,13 +97,15 @@ class Repair:
             self.emit(Notice(f"the check fails: mending {path or 'what is missing'}"))
             mark = self.exchange.mark()
             self.runner.workspace.begin()
-            way = self._way(path, result, attempts[path])
+            self.absent |= absent_in(result, done.changed)
+            way = self._way(path, result, attempts[path], f"{words} {task.check}", done)
             if await self._write(task, words, way, result, done):
                 return "interrupted"
             if done.denied:
                 stop = "denied"
                 break
             after = await self.runner.check(task.check, wait)
+            self.absent |= absent_in(after, done.changed)
             if after.failures > result.failures or absent_in(after) - absent_in(result):
                 restored = self.runner.workspace.restore()
                 self.emit(Notice(f"that was worse: {', '.join(restored)} as before"))
@@ -120,6 +126,8 @@ class Repair:
         parts = [*self._shown(words, way, result, done)]
         parts.append(failure_text(task.check, result.failure))
         parts += _orders(way, result.failure)
+        if self.absent:
+            parts.append(f"{NO_MODULE}: {', '.join(sorted(self.absent))}.")
         delta = self.exchange.delta([User("\n\n".join(parts))])
         begin = fence_opening(path) + way.begin if path else ""
         most = self.window.room(delta) - SPARE - self.count(begin)
@@ -166,7 +174,7 @@ class Repair:
         before = self._text(path)
         calls = [self._mended(call, way, done) for reply in replies for call in reply.calls[:1]]
         written = [call for call in calls if call.name == "write"]
-        right = [call for call in written if not _fault(call, result.failure, way.defines)]
+        right = [call for call in written if not self._fault(call, result.failure, way)]
         scores: dict[str, Score] = {before: _score(result)}
         for text in (str(call.arguments.get("content", "")) for call in right):
             self.doubts.note(path, before, text, [way.function])
@@ -186,7 +194,7 @@ class Repair:
     ) -> bool:
         """Run what was said, if it can be right; whether it is what stands there."""
         calls = [self._mended(call, way, done) for call in calls]
-        wrong = [why for call in calls if (why := _fault(call, failure, way.defines))]
+        wrong = [why for call in calls if (why := self._fault(call, failure, way))]
         if calls and self._is_there(calls[0]):
             self.emit(Notice("that is what it was before"))
             return True
@@ -196,8 +204,8 @@ class Repair:
             await self.runner.calls(calls, done)
         return False
 
-    def _way(self, path: str, result: CheckResult, times: int) -> Way:
-        """How a file is written the nth time.
+    def _way(self, path: str, result: CheckResult, times: int, words: str, done: Progress) -> Way:
+        """How a file is written the nth time, for a task and a check of these words.
 
         Next to its text a small model copies it, however warm. So first the function that fails
         behind the rest of the file, then the whole file without its text in view, and with it only
@@ -207,19 +215,26 @@ class Repair:
         if not text or missing_in(path, result.failure):
             return Way(path, times)
         if not path.endswith(".py") or is_test(path):
-            return Way(path, times, tuple(signatures(text)), sees_it=times % 2 == 0)
+            files = read_texts(self.runner.workspace, done.changed)
+            begin = opening_of_tests(files, words) if path.endswith(".py") and times % 2 else ""
+            return Way(path, times, tuple(signatures(text)), begin=begin, sees_it=times % 2 == 0)
         defines = tuple(signatures(text))
         tests = read_texts(self.runner.workspace, {file for file, _, _ in result.in_tests})
         names = culprits(text, path, (*result.places, *result.in_tests), tests)
+        if not names and not result.in_tests and "main" in definitions(text):
+            names = ["main"]  # the tests pass, and what it prints is wrong
         name = min(names, key=lambda name: self.tried[path, name], default="")
         begin = opened(text, name)
+        begin += docstring(words, path, name) if begin else ""
         is_short = len(begin) <= self.window.n_ctx // 4 * CHARS_PER_TOKEN
         if times % WHOLE_EVERY and begin and is_short:
             self.tried[path, name] += 1
             return Way(path, times, defines, name, begin, sees_it=False)
         if times % 2 or name:
             first = name_of(defines[0]) if defines else ""
-            return Way(path, times, defines, "", opening(defines, first), sees_it=False)
+            begin = opening(defines, first)
+            begin += docstring(words, path, first) if begin else ""
+            return Way(path, times, defines, "", begin, sees_it=False)
         return Way(path, times)
 
     def _text(self, path: str) -> str:
@@ -239,6 +254,17 @@ class Repair:
             content = filled(self._text(path), way.function, content) or content
         texts = read_texts(self.runner.workspace, done.changed)
         return replace(call, arguments={**call.arguments, "content": mended(content, path, texts)})
+
+    def _fault(self, call: ToolCall, failure: str, way: Way) -> Fault | None:
+        """Why a file that a call writes cannot be right, as far as can be seen."""
+        path, content = (str(call.arguments.get(name, "")) for name in ("path", "content"))
+        if call.name != "write" or not path.endswith(".py"):
+            return None
+        if strange := self.absent & modules_of(content):
+            return Fault(f"it imports {', '.join(sorted(strange))}, which is not there", 100)
+        public = [text for text in way.defines if not name_of(text).startswith("_")]
+        public = [] if is_test(path) else public
+        return fault(content, path, [*missing_in(path, failure), *public])
 
     def _shown(self, words: str, way: Way, result: CheckResult, done: Progress) -> list[str]:
         """The task, and the files that matter most, the last one the one to write."""
@@ -283,15 +309,6 @@ def _orders(way: Way, failure: str) -> list[str]:
     return [text, *needed]
 
 
-def _fault(call: ToolCall, failure: str, defines: Sequence[str]) -> Fault | None:
-    """Why a file that a call writes cannot be right, as far as can be seen."""
-    path, content = (str(call.arguments.get(name, "")) for name in ("path", "content"))
-    if call.name != "write" or not path.endswith(".py"):
-        return None
-    public = [text for text in defines if not name_of(text).startswith("_") and not is_test(path)]
-    return fault(content, path, [*missing_in(path, failure), *public])
-
-
 def missing_in(path: str, failure: str) -> list[str]:
     """The names that the failure says a Python file lacks, though others import them from it."""
     module = re.escape(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
@@ -312,9 +329,12 @@ def _score(result: CheckResult) -> Score:
     return result.failures, -sum(line for _, line, _ in result.in_tests)
 
 
-def absent_in(result: CheckResult) -> set[str]:
-    """The modules that a check did not find: what needs more of them is no better."""
-    return set(re.findall(r"No module named '([\w.]+)'", result.failure))
+def absent_in(result: CheckResult, files: Sequence[str] = ()) -> set[str]:
+    """The modules that a check did not find, but for those of these files' own packages: what needs
+    more of them is no better."""
+    roots = {file.partition("/")[0].removesuffix(".py") for file in files}
+    names = re.findall(r"No module named '([\w.]+)'", result.failure)
+    return {name for name in names if name.partition(".")[0] not in roots}
 
 
 def files_in(failure: str, files: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from agent.context.python import name_of
+from agent.context.sayings import uses
 from tools.code.naming import is_test
 from tools.protected import PROTECTED_NAMES
 
@@ -49,8 +50,6 @@ MAIN = "The command line that `python -m NAME` runs: main() reads the arguments,
 MODULE_MAIN = "`python -m NAME` runs it: it ends with if __name__ == '__main__': main()."
 # A function that the task names with its parameters.
 _FUNCTION = re.compile(r"(?<![\w.])[a-z_]\w*\((?:[a-z_]\w*(?:, (?=\w))?)+\)")
-# With what it is said to do, up to the end of the clause.
-_RUNS = re.compile(r"\bpython[\d.]* -m ([A-Za-z_]\w*)(?:(?!\.\s|\.$)[^;\n]){0,240}")
 _USUAL = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, USUAL))})(?![\w/-])")
 
 
@@ -137,7 +136,7 @@ def complete(
     files = [_inside(file, packages, {f.path for f in files}) for file in files]
     files = _with_functions(files, task)
     files = _together(files, task) if together else files
-    files = _runnable(files, _uses(task))
+    files = _runnable(files, uses(task))
     paths = {file.path for file in files}
     added = []
     for file in files:
@@ -198,20 +197,12 @@ def _together(files: Sequence[PlannedFile], task: str) -> list[PlannedFile]:
     return [file for file in kept if file not in parts]
 
 
-def _uses(task: str) -> dict[str, str]:
-    """The modules that a task runs, each with the first that it says of it."""
-    found: dict[str, str] = {}
-    for match in _RUNS.finditer(task):
-        found.setdefault(match[1], match[0])
-    return found
-
-
-def _runnable(files: Sequence[PlannedFile], uses: Mapping[str, str]) -> list[PlannedFile]:
+def _runnable(files: Sequence[PlannedFile], used: Mapping[str, str]) -> list[PlannedFile]:
     """The plan in which ``python -m`` runs each of these modules, as far as they are its own;
-    `uses` has what the task says of each."""
+    `used` has what the task says of each."""
     known = {file.path: file for file in files}
-    for name, use in uses.items():
-        told = f"As the task has it: {use.strip()}." if " " in use.partition(" -m ")[2] else ""
+    for name, use in used.items():
+        told = f"As the task has it: {use}." if " " in use.partition(" -m ")[2] else ""
         main = f"{name}/__main__.py"
         if any(path.startswith(f"{name}/") for path in known):
             made = PlannedFile(main, MAIN.replace("NAME", name), ("main()",))

@@ -11,6 +11,7 @@ from contextlib import suppress
 from agent.context.blueprint import is_document
 from agent.context.prompt import fence_opening
 from agent.context.python import NO_PYTHON, Fault
+from agent.context.testing import HELPER
 from tools.code.naming import is_test
 
 FILE_SHARE = 8  # of the window
@@ -37,7 +38,8 @@ def unwritten(text: str, files: Collection[str]) -> Fault | None:
         tree = ast.parse(text)
     except NO_PYTHON:
         return None
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    nodes = [n for each in tree.body if not _is_helper(each) for n in ast.walk(each)]
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
     if any(_writes(call) for call in calls):
         return None
     names = [text for call in calls for text in _texts(call.args) if _DATA.fullmatch(text)]
@@ -45,11 +47,19 @@ def unwritten(text: str, files: Collection[str]) -> Fault | None:
     return Fault(f"it reads {missing[0]}, which nothing writes", 1) if missing else None
 
 
+def _is_helper(node: ast.stmt) -> bool:
+    return isinstance(node, ast.FunctionDef) and node.name == HELPER
+
+
 def _writes(call: ast.Call) -> bool:
     """Whether a call may make a file."""
     name = ast.unparse(call.func).rpartition(".")[2]
     texts = _texts([*call.args, *(keyword.value for keyword in call.keywords)])
-    return bool(_MAKES.search(name)) or (name == "open" and any(_MODE.match(x) for x in texts))
+    return (
+        name == HELPER
+        or bool(_MAKES.search(name))
+        or (name == "open" and any(_MODE.match(x) for x in texts))
+    )
 
 
 def _texts(nodes: Iterable[ast.expr]) -> list[str]:

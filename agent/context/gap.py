@@ -87,14 +87,24 @@ def opened(text: str, name: str) -> str:
     node = _definitions(text).get(name)
     if node is None or not _is_function(node) or node.body[0].lineno == node.lineno:
         return ""
-    lines = text.splitlines(keepends=True)
-    head = lines[lines_of(node).start - 1 : node.body[0].lineno - 1]
-    gone = set(lines_of(node))
-    for each in ast.parse(text).body:
-        # What runs when the file is run has to come last.
+    head = text.splitlines(keepends=True)[lines_of(node).start - 1 : node.body[0].lineno - 1]
+    return without_run(text, name) + "".join(head)
+
+
+def without_run(text: str, name: str = "") -> str:
+    """A Python file to which a definition can be added, without the one of this name, and without
+    what runs when the file is run: that has to come last."""
+    try:
+        body = ast.parse(text).body
+    except NO_PYTHON:
+        return ""
+    own = _definitions(text).get(name)
+    gone = set(lines_of(own)) if own else set()
+    for each in body:
         gone |= set(lines_of(each)) if isinstance(each, ast.If) else set()
+    lines = text.splitlines(keepends=True)
     rest = "".join(line for number, line in enumerate(lines, 1) if number not in gone).rstrip()
-    return (f"{rest}\n\n\n" if rest else "") + "".join(head)
+    return f"{rest}\n\n\n" if rest else ""
 
 
 def source_of(text: str, name: str) -> str:

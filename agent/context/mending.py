@@ -16,6 +16,7 @@ from pyflakes.checker import Checker
 from pyflakes.messages import UndefinedName
 
 from agent.context.python import NO_PYTHON, bound, defined, imported, source
+from agent.context.shadows import unshadowed
 from tools.code.naming import is_test
 
 # Where names come from that are used without a word about it.
@@ -40,13 +41,15 @@ def mended(text: str, path: str, files: Mapping[str, str]) -> str:
     """`text` of the file `path` as it can work in a project of these `files` (path to text).
 
     Names of the project are imported from where they are defined, if that is one place; main() is
-    called where the file is run. Only what would fail is touched, and what is no Python is not.
+    called where the file is run; no local hides the function whose value it is given; what is
+    imported of others and not used goes. Only what would fail is touched, and no text that is no
+    Python.
     """
     if not path.endswith(".py") or _parsed(text) is None:
         return text
     others = {name: tree for name, tree in _trees(files).items() if name != path}
-    text = _with_main_called(text, path)
-    text = _with_imports_turned(text, path, others)
+    text = unshadowed(_with_main_called(text, path))
+    text = _without_strangers(_with_imports_turned(text, path, others), path, others)
     return _with_what_is_used(text, path, others)
 
 
@@ -126,6 +129,22 @@ def _with_imports_turned(text: str, path: str, trees: Mapping[str, ast.Module]) 
             new.insert(0, ast.ImportFrom(node.module, kept, node.level))
         indent = " " * node.col_offset
         lines[node.lineno - 1 : node.end_lineno] = [f"{indent}{ast.unparse(n)}" for n in new]
+    return "\n".join(lines)
+
+
+def _without_strangers(text: str, path: str, trees: Mapping[str, ast.Module]) -> str:
+    """Without imports of other people's packages that are not used: they may not be there."""
+    tree = ast.parse(text)
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    ours = {name.partition("/")[0].removesuffix(".py") for name in [*trees, path]}
+    lines = text.split("\n")
+    imports = [node for node in tree.body if isinstance(node, ast.Import) and len(node.names) == 1]
+    for node in reversed([] if path.endswith("__init__.py") else imports):
+        each = node.names[0]
+        root = each.name.partition(".")[0]
+        is_used = (each.asname or root) in used
+        if not is_used and root not in ours and root not in sys.stdlib_module_names:
+            del lines[node.lineno - 1 : node.end_lineno]
     return "\n".join(lines)
 
 

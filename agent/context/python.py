@@ -63,6 +63,18 @@ def imported(tree: ast.Module, path: str) -> set[str]:
     return {f"{name.replace('.', '/')}.py" for name in names if name}
 
 
+def modules_of(text: str) -> set[str]:
+    """The modules that a file imports by their whole names; {} where it is no Python."""
+    try:
+        nodes = list(ast.walk(ast.parse(text)))
+    except NO_PYTHON:
+        return set()
+    whole = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    found = [name.split(".") for name in [*whole, *names] if name]
+    return {".".join(parts[: n + 1]) for parts in found for n in range(len(parts))}
+
+
 def source(node: ast.ImportFrom, path: str) -> str:
     """The module that a statement of the file `path` imports from, from the project's root."""
     above = PurePosixPath(path).parts[: -node.level] if node.level else ()

@@ -1,0 +1,86 @@
+"""What a task says of the functions and classes that it names, as docstrings.
+
+A small model that writes a function far behind the task writes one of that name; with what the task
+says of it right above the first line, it writes the one that was asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from textwrap import wrap
+
+MOST_CHARS = 600
+_WIDTH = 88
+# Named with its parameters, or as a class.
+_NAMED = re.compile(
+    r"(?<![\w.])(?:class (?P<class>[A-Z]\w*)|(?P<function>[a-z_]\w*)\([^()]{0,80}\))"
+)
+# With what it is said to do, up to the end of the clause.
+_RUNS = re.compile(r"\bpython[\d.]* -m ([A-Za-z_]\w*)(?:(?!\.\s|\.$)[^;\n]){0,240}")
+_BETWEEN = re.compile(r",? and |, ")  # those of which the same is said
+_END = re.compile(r";|\.\s|\.$|\n")
+_VERB = re.compile(r"\),? (?:which|that) (\w+)")
+_WHICH = re.compile(r",? (?:which|that) ")
+
+
+def uses(task: str) -> dict[str, str]:
+    """The modules that a task runs with ``python -m``, each with the first that it says of it."""
+    found: dict[str, str] = {}
+    for match in _RUNS.finditer(task):
+        found.setdefault(match[1], match[0].strip())
+    return found
+
+
+def sayings(task: str) -> dict[str, str]:
+    """For each function and class that a task names, what it says of it; the first time counts."""
+    found: dict[str, str] = {}
+    for clause in _clauses(task):
+        group: list[str] = []
+        begin = end = 0
+        mentions = list(_NAMED.finditer(clause))
+        if not mentions:
+            continue
+        if mentions[0]["class"]:
+            found.setdefault(mentions[0]["class"], _tidy(clause[mentions[0].start() :]))
+            continue
+        for mention, after in zip(mentions, [*mentions[1:], None], strict=True):
+            if group and not _BETWEEN.fullmatch(clause[end : mention.start()]):
+                _note(found, group, clause[begin : mention.start()])
+                group = []
+            begin = begin if group else mention.start()
+            end = mention.end()
+            group.append(mention["function"] or mention["class"])
+            if after is None:
+                _note(found, group, clause[begin:])
+    return found
+
+
+def docstring(task: str, path: str, name: str) -> str:
+    """What a task says of a definition of the file `path`, as the indented lines of a docstring; ''
+    where it says nothing, or what cannot stand there."""
+    module = path.partition("/")[0].removesuffix(".py")
+    said = uses(task).get(module, "") if name == "main" else sayings(task).get(name, "")
+    alone = said.partition(")")[2] if said.startswith(f"{name}(") else ""
+    which = _WHICH.match(alone)
+    text = f"{alone[which.end()].upper()}{alone[which.end() + 1 :]}" if which else said
+    if not text or text.endswith((")", '"')) or '"""' in text or "\\" in text:
+        return ""
+    lines = wrap(f'"""{text}."""', _WIDTH, break_long_words=False, break_on_hyphens=False)
+    return "".join(f"    {line}\n" for line in lines)
+
+
+def _clauses(task: str) -> list[str]:
+    return [clause for clause in _END.split(task) if clause]
+
+
+def _note(found: dict[str, str], names: list[str], text: str) -> None:
+    # `a() and b(), which gives` is said of the last one, `which give` of both.
+    which = _VERB.search(text)
+    is_of_last = which is not None and which[1].endswith("s")
+    for name in names[-1:] if is_of_last else names:
+        found.setdefault(name, _tidy(text[text.rindex(f"{name}(") :] if is_of_last else text))
+
+
+def _tidy(text: str) -> str:
+    text = re.sub(r"[\s,]+(?:and)?\s*$", "", text)
+    return " ".join(text.split())[:MOST_CHARS]
