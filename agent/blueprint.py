@@ -29,7 +29,7 @@ from agent.context.mending import exports, mended
 from agent.context.project import read_texts
 from agent.context.prompt import fence_opening, prompt_text
 from agent.context.python import Fault, fault, name_of, opening
-from agent.context.sayings import docstring, sayings
+from agent.context.sayings import said_first, sayings
 from agent.context.testing import opening_of_tests
 from agent.events import Event, Notice
 from agent.exchange import Exchange
@@ -228,7 +228,7 @@ class Blueprint:
             parts.append(f"Written already, with line numbers:\n{known}")
         defines = f" It defines: {'; '.join(file.defines)}." if file.defines else ""
         said = sayings(self.words)
-        names = [] if is_test(file.path) else map(name_of, file.defines)
+        names = said if is_test(file.path) else map(name_of, file.defines)
         told = dict.fromkeys(said[name] for name in names if name in said)
         defines += f" The task says: {'; '.join(told)}." if told else ""
         text = prompt_text("file").replace("{path}", file.path)
@@ -274,7 +274,9 @@ def _beginning(file: PlannedFile, texts: Mapping[str, str], words: str, best: Dr
     name = missing[0] if missing else name_of(file.defines[0])
     head = opening(file.defines, name)
     written = str(best.call.arguments["content"]) if best.call and missing and head else ""
-    return begin + without_run(written) + head + (docstring(words, file.path, name) if head else "")
+    return (
+        begin + without_run(written) + head + (said_first(words, file.path, name) if head else "")
+    )
 
 
 def _later(files: Sequence[PlannedFile], written: Sequence[str]) -> list[str]:

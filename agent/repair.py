@@ -21,7 +21,7 @@ from agent.context.mending import mended
 from agent.context.project import CHARS_PER_TOKEN, read_shown, read_texts
 from agent.context.prompt import block, failure_text, fence_opening, prompt_text
 from agent.context.python import Fault, fault, modules_of, name_of, opening, signatures
-from agent.context.sayings import docstring
+from agent.context.sayings import said_first
 from agent.context.testing import opening_of_tests
 from agent.doubts import Doubts
 from agent.events import Event, Notice
@@ -43,6 +43,7 @@ FIRST_PART = 4  # of the time
 LEAST_FUNCTION = 128  # tokens
 WHOLE_EVERY = 3  # tries of a file, where a function of it fails
 NO_MODULE = "There is none of these packages, and none can be installed"
+_PASSED = re.compile(r"^OK\b|^=+ \d+ passed", re.MULTILINE)  # unittest, pytest
 _NO_FILE = re.compile(r"No such file or directory: '([^']+)'")
 WARMER = 0.35  # temperature for each time that the same file was written
 
@@ -92,7 +93,8 @@ class Repair:
         for _ in range(ROUNDS):
             if result.passed or (stop := exceeded(task.limits, done)):
                 break
-            path = next_file(_naming(result, done.changed), done.changed, attempts)
+            files = [file for file in done.changed if not (is_test(file) and _tests_pass(result))]
+            path = next_file(_naming(result, files), files, attempts)
             attempts[path] += 1
             self.emit(Notice(f"the check fails: mending {path or 'what is missing'}"))
             mark = self.exchange.mark()
@@ -221,11 +223,11 @@ class Repair:
         defines = tuple(signatures(text))
         tests = read_texts(self.runner.workspace, {file for file, _, _ in result.in_tests})
         names = culprits(text, path, (*result.places, *result.in_tests), tests)
-        if not names and not result.in_tests and "main" in definitions(text):
-            names = ["main"]  # the tests pass, and what it prints is wrong
+        if not names and _tests_pass(result) and "main" in definitions(text):
+            names = ["main"]  # what it prints is wrong
         name = min(names, key=lambda name: self.tried[path, name], default="")
         begin = opened(text, name)
-        begin += docstring(words, path, name) if begin else ""
+        begin += said_first(words, path, name) if begin else ""
         is_short = len(begin) <= self.window.n_ctx // 4 * CHARS_PER_TOKEN
         if times % WHOLE_EVERY and begin and is_short:
             self.tried[path, name] += 1
@@ -233,7 +235,7 @@ class Repair:
         if times % 2 or name:
             first = name_of(defines[0]) if defines else ""
             begin = opening(defines, first)
-            begin += docstring(words, path, first) if begin else ""
+            begin += said_first(words, path, first) if begin else ""
             return Way(path, times, defines, "", begin, sees_it=False)
         return Way(path, times)
 
@@ -322,6 +324,11 @@ def _naming(result: CheckResult, files: Sequence[str]) -> str:
     if files_in(result.failure, files):
         return result.failure
     return "\n".join(file for file, _, _ in reversed(result.places))
+
+
+def _tests_pass(result: CheckResult) -> bool:
+    """Whether a check failed behind its tests."""
+    return not result.in_tests and bool(_PASSED.search(result.failure))
 
 
 def _score(result: CheckResult) -> Score:

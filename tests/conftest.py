@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from agent.config import Folders
 from agent.models.resolve import resolve
+
+# A busy machine is no failure: no test has a time limit. CI takes the same examples each time; at
+# home they are new ones.
+settings.register_profile("home", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("INGLE_HYPOTHESIS", "home"))
 
 
 def pytest_configure() -> None:

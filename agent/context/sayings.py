@@ -17,6 +17,8 @@ _NAMED = re.compile(
 )
 # With what it is said to do, up to the end of the clause.
 _RUNS = re.compile(r"\bpython[\d.]* -m ([A-Za-z_]\w*)(?:(?!\.\s|\.$)[^;\n]){0,240}")
+# A subcommand, or the names of arguments.
+_GIVEN = re.compile(r"python[\d.]* -m \w+((?: [a-z]+(?= [A-Z]+\b))?(?: [A-Z][A-Z_]*(?![\w.]))+)")
 _BETWEEN = re.compile(r",? and |, ")  # those of which the same is said
 _END = re.compile(r";|\.\s|\.$|\n")
 _VERB = re.compile(r"\),? (?:which|that) (\w+)")
@@ -55,11 +57,16 @@ def sayings(task: str) -> dict[str, str]:
     return found
 
 
-def docstring(task: str, path: str, name: str) -> str:
-    """What a task says of a definition of the file `path`, as the indented lines of a docstring; ''
-    where it says nothing, or what cannot stand there."""
-    module = path.partition("/")[0].removesuffix(".py")
-    said = uses(task).get(module, "") if name == "main" else sayings(task).get(name, "")
+def said_first(task: str, path: str, name: str) -> str:
+    """What the body of a definition of the file `path` begins with: a docstring of what the task
+    says of it, as far as that can stand there, and for main() the arguments that it is given."""
+    if name != "main":
+        return _docstring(sayings(task).get(name, ""), name)
+    use = uses(task).get(path.partition("/")[0].removesuffix(".py"), "")
+    return _docstring(use, name) + _arguments(use)
+
+
+def _docstring(said: str, name: str) -> str:
     alone = said.partition(")")[2] if said.startswith(f"{name}(") else ""
     which = _WHICH.match(alone)
     text = f"{alone[which.end()].upper()}{alone[which.end() + 1 :]}" if which else said
@@ -67,6 +74,20 @@ def docstring(task: str, path: str, name: str) -> str:
         return ""
     lines = wrap(f'"""{text}."""', _WIDTH, break_long_words=False, break_on_hyphens=False)
     return "".join(f"    {line}\n" for line in lines)
+
+
+def _arguments(use: str) -> str:
+    """The line that takes the arguments of a command line, as in ``python -m NAME FILE``."""
+    given = _GIVEN.match(use)
+    words = given[1].split() if given else []
+    if not words:
+        return ""
+    if words[0].islower():  # a subcommand
+        return "    command, *arguments = sys.argv[1:]\n"
+    names = [word.lower() for word in words if word.isupper()]
+    if len(names) == 1:
+        return f"    {names[0]} = sys.argv[1]\n"
+    return f"    {', '.join(names)} = sys.argv[1:]\n"
 
 
 def _clauses(task: str) -> list[str]:

@@ -103,7 +103,7 @@ def test_a_file_of_zeros_as_a_power_failure_leaves_it(tmp_path: Path) -> None:
 
 
 @given(st.integers(0, WHOLE - 1), st.integers(1, 255))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_flipped_byte_anywhere(place: int, bits: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = saved(Path(folder))

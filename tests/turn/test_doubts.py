@@ -24,10 +24,14 @@ OTHERWISE = "    total = a\n    total += b\n    return total\n```\n"
 WRONG = "    return a - b\n```\n"
 
 
+HEAD = "import unittest\n\nfrom adder import add\n\n\nclass Test"
+
+
 def suite(*expectations: str) -> str:
+    """What is written behind HEAD, which is said for the model."""
     body = "".join(f"        self.assertEqual({each})\n" for each in expectations)
     return (
-        "import unittest\n\nfrom adder import add\n\n\nclass T(unittest.TestCase):\n"
+        "It(unittest.TestCase):\n"
         f"    def test_add(self):\n{body}\n    def test_nothing(self):\n"
         "        self.assertEqual(add(0, 0), 0)\n```\n"
     )
@@ -87,7 +91,7 @@ async def test_what_the_task_states_is_never_left_out(desk: Desk) -> None:
 
 async def test_the_users_own_tests_stay(desk: Desk) -> None:
     """Those that git ignores do not keep a folder from being a new project's."""
-    theirs = suite('add(2, 2), 5, "see adder.py"').removesuffix("```\n")
+    theirs = HEAD + suite('add(2, 2), 5, "see adder.py"').removesuffix("```\n")
     desk.put("test_adder.py", theirs)
     git.Repo.init(desk.root).close()
     desk.put(".gitignore", "test_*.py\n")
@@ -106,7 +110,7 @@ async def test_it_is_recorded_as_a_write(desk: Desk) -> None:
 
 async def test_what_was_not_written_anew_is_not_believed(desk: Desk) -> None:
     two = (
-        "import unittest\n\nfrom adder import add, sub\n\n\nclass T(unittest.TestCase):\n"
+        "It(unittest.TestCase):\n"
         "    def test_add(self):\n        self.assertEqual(add(2, 2), 5)\n\n"
         "    def test_sub(self):\n        self.assertEqual(sub(3, 1), 2)\n```\n"
     )

@@ -232,7 +232,7 @@ async def test_where_none_of_several_is_better_the_file_stays(desk: Desk) -> Non
 
 async def test_what_fails_later_is_better(desk: Desk) -> None:
     tests = (
-        "import unittest\n\nfrom adder import add\n\n\nclass T(unittest.TestCase):\n"
+        "It(unittest.TestCase):\n"
         "    def test_add(self):\n        self.assertEqual(add(0, 0), 0)\n"
         "        self.assertEqual(add(1, 2), 3)\n"
     )

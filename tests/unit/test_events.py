@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import events
@@ -37,7 +37,6 @@ def any_event(kind: type[Any]) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("name", sorted(KINDS))
 @given(data=st.data())
-@settings(deadline=None)
 def test_every_event_survives_json(name: str, data: st.DataObject) -> None:
     event = data.draw(any_event(KINDS[name]))
     text = json.dumps(to_json(event))
@@ -53,7 +52,6 @@ def test_the_kinds_are_all_of_the_union() -> None:
 
 
 @given(JSON)
-@settings(deadline=None)
 def test_no_json_object_breaks_the_reader(value: Any) -> None:
     for name in KINDS:
         from_json({"type": name, "usage": value, "x": value})

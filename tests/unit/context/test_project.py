@@ -114,7 +114,7 @@ def test_only_text_is_shown(tmp_path: Path) -> None:
     tokens=st.integers(0, 1500),
     named=st.booleans(),
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_the_budget_is_never_exceeded(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], tokens: int, named: bool
 ) -> None:

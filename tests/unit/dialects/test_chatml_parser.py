@@ -177,7 +177,7 @@ MESSAGES = st.lists(st.sampled_from(FRAGMENTS), max_size=6).map("".join)
 
 
 @given(text=MESSAGES, cuts=st.lists(st.integers(0, 400), max_size=3), complete=st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @example(text="README.md\n```md\nx\n\n```\na.py\n```\n", cuts=[], complete=True)
 def test_pieces_of_anything_do_not_matter(
     read: Reader, text: str, cuts: list[int], complete: bool
@@ -190,7 +190,7 @@ def test_pieces_of_anything_do_not_matter(
 
 
 @given(st.lists(st.sampled_from(TEXTS), max_size=5).map("\n\nSo:\n".join))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_text_arrives_exactly(read: Reader, text: str) -> None:
     result = read(text)
     if not result.calls and not result.bad:
@@ -198,7 +198,7 @@ def test_text_arrives_exactly(read: Reader, text: str) -> None:
 
 
 @given(text=MESSAGES, complete=st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_nothing_is_lost(read: Reader, text: str, complete: bool) -> None:
     """Each word is in the text, in a call or in a bad one, until the message is stopped."""
     words = "".join(f"{text}\nword{i}x\n" for i in range(2))
@@ -210,7 +210,7 @@ def test_nothing_is_lost(read: Reader, text: str, complete: bool) -> None:
 
 
 @given(st.text(alphabet='`{}"\\[]:,<>/tool_caresn. \n#*ab', max_size=60), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_input_raises(read: Reader, text: str, complete: bool) -> None:
     read(text, complete=complete)
     result = read(f'<tool_call>{{"name": "shell", "arguments": {text}', complete=complete)

@@ -46,7 +46,7 @@ def theirs(messages: list[Message]) -> str:
 
 
 @given(messages=conversations())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @example(messages=[User("a"), Assistant("b", (LIST, LIST)), ToolOutput("1", "list", "")])
 @example(messages=[User("a"), Assistant("", (LIST,)), ToolOutput("1", "", "x"), Assistant("y")])
 @example(messages=[User(""), Assistant(""), Assistant("a", (), "hm"), User("b")])
@@ -264,7 +264,7 @@ FRAGMENTS = [
     cuts=st.lists(st.integers(0, 300), max_size=3),
     complete=st.booleans(),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_pieces_of_anything_do_not_matter(
     see: See, message: str, cuts: list[int], complete: bool
 ) -> None:
@@ -276,7 +276,7 @@ def test_pieces_of_anything_do_not_matter(
 
 
 @given(message=st.lists(st.sampled_from(FRAGMENTS), max_size=5).map("".join))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_nothing_is_lost(see: See, message: str) -> None:
     """Each word is in the text, in a call or in a bad one, until the message is stopped."""
     result = see(f"word1\n{message}word2")

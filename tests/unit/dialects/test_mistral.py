@@ -93,7 +93,7 @@ def said(answer: Assistant, *, thinking: bool) -> Assistant:
 
 @pytest.mark.parametrize("name", [DEVSTRAL, MINISTRAL])
 @given(data=st.data(), system=TEXTS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_conversation_equals_the_template(
     specs: tuple[ToolSpec, ...], name: str, data: st.DataObject, system: str
 ) -> None:

@@ -38,7 +38,7 @@ def starts_well(messages: list[Message]) -> bool:
 
 
 @given(messages=conversations(SYSTEMS).filter(starts_well))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @example(messages=[User("a"), Assistant("b", (), "old"), User("c"), Assistant("d", (LIST,), "new")])
 @example(
     messages=[User("<tool_response>a</tool_response>"), Assistant("b", (LIST, LIST), "\nnew\n")]
@@ -205,7 +205,7 @@ def test_thinking_parts_come_first(read: Reader) -> None:
 
 
 @given(st.text(alphabet="<think>/ \n{}", max_size=40), st.booleans(), st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_input_raises(read: Reader, text: str, opened: bool, complete: bool) -> None:
     dialect = ChatmlJson(thinks=True, opens_thinking=opened)
     read(text, dialect=dialect, complete=complete)

@@ -115,7 +115,7 @@ MESSAGES = st.lists(st.sampled_from(FRAGMENTS), max_size=8).map("".join)
     opened=st.booleans(),
     complete=st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_pieces_of_anything_do_not_matter(
     specs: tuple[ToolSpec, ...], text: str, cuts: list[int], opened: bool, complete: bool
 ) -> None:

@@ -127,7 +127,7 @@ VALUES = st.lists(
 
 @pytest.mark.parametrize("family", FAMILIES)
 @given(old=VALUES, new=VALUES, count=st.none() | st.integers())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_strings_are_raw(
     specs: tuple[ToolSpec, ...], family: str, old: str, new: str, count: int | None
 ) -> None:
@@ -366,7 +366,7 @@ SCRAPS = st.lists(
 
 @pytest.mark.parametrize("family", FAMILIES)
 @given(scraps=SCRAPS, complete=st.booleans(), cut=st.integers(0, 100))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_scraps_raise_or_get_lost(
     specs: tuple[ToolSpec, ...], family: str, scraps: list[str], complete: bool, cut: int
 ) -> None:

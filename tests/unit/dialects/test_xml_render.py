@@ -78,7 +78,7 @@ def ours(dialect: Dialect, system: System, messages: list[Message]) -> str:
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("keep", [False, True])
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_conversations_equal_the_template(
     specs: tuple[ToolSpec, ...], name: str, keep: bool, data: st.DataObject
 ) -> None:

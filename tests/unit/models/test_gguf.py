@@ -20,7 +20,6 @@ from tests.tiny_gguf import TEMPLATE_FILE, build, vocabulary
 
 FUZZ = settings(
     max_examples=300,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

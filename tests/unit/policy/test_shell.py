@@ -57,7 +57,7 @@ PIECE = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(st.lists(PIECE, min_size=1, max_size=9), st.sampled_from([0, 1]))
 def test_what_is_understood_is_what_bash_runs(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[str], code: int
@@ -76,7 +76,7 @@ def test_what_is_understood_is_what_bash_runs(
         assert list((folder / "work").iterdir()) == []
 
 
-@settings(max_examples=700, deadline=None)
+@settings(max_examples=700)
 @given(st.lists(PIECE, min_size=1, max_size=9), st.sampled_from([0, 1]))
 def test_a_rule_sees_every_program_that_bash_runs(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[str], code: int
@@ -171,6 +171,5 @@ def test_other_letters_are_parts_of_words(line: str) -> None:
 
 
 @given(st.text(max_size=200))
-@settings(deadline=None)
 def test_no_text_breaks_it(line: str) -> None:
     parse(line)

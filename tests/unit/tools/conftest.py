@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from tools.base import ToolContext
 from tools.output import OutputStore
@@ -14,10 +13,6 @@ from tools.sandbox.base import Sandbox
 from tools.sandbox.off import Off
 from tools.sandbox.probe import find_sandbox
 from tools.workspace import Workspace
-
-# A busy machine is no failure: what matters is what comes out, not within how many milliseconds.
-settings.register_profile("tools", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("tools")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tools.code.languages import WHEELS
@@ -17,7 +17,7 @@ LANGUAGES = [*WHEELS, "markdown"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(data=st.binary(max_size=400))
 def test_any_bytes_can_be_parsed_and_scanned(language: str, data: bytes) -> None:
     symbols = parse(language, data)
