@@ -8,6 +8,7 @@ end, where the errors are.
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, replace
 
 from agent.errors import PermissionDenied
@@ -23,6 +24,7 @@ MOST_FAILURES = 3
 MOST_LINES = 40
 MOST_CHARS = 4_000
 LONGEST_LINE = 400
+READ = "What the grep was given, and found nothing right in"
 # So much of the output is looked at: a cut in the middle would lose the first failures.
 READ_CHARS = 400_000
 
@@ -82,8 +84,28 @@ async def run_check(
 
 def _ended(told: Told) -> str:
     steps = "\n".join(f"+ {step}" for step in told.commands)
-    read = f"\nThat grep found nothing right in:\n{told.read}" if told.read else ""
-    return f"it ended with:\n{steps}{read}"
+    if not told.read:
+        return f"it ended with:\n{steps}"
+    wanted = next((text for step in told.commands if (text := sought(step))), "")
+    read = f"{READ}:\n{told.read}"
+    return f"it ended with:\n{steps}\n{read}" + (f"\n{wanted}" if wanted else "")
+
+
+def sought(step: str) -> str:
+    """What a `grep` that gets its text through a pipe looks for, in words; '' where that is not
+    plain."""
+    try:
+        name, *words = shlex.split(step)
+    except ValueError:
+        return ""
+    options = [word for word in words if word.startswith("-") and word != "--"]
+    patterns = [word for word in words if word not in (*options, "--")]
+    flags = set("".join(option.removeprefix("-") for option in options))
+    if name != "grep" or len(patterns) != 1 or not flags <= set("qxFEoi"):
+        return ""
+    if "x" in flags:
+        return f"One line has to be exactly `{patterns[0]}`, with nothing before or behind it."
+    return f"One line has to have `{patterns[0]}` in it."
 
 
 def core(output: str, most_chars: int = MOST_CHARS) -> str:

@@ -7,13 +7,23 @@ taken back.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 
 from agent.attempts import together
+from agent.blame import (
+    Score,
+    absent_files,
+    absent_in,
+    files_in,
+    missing_in,
+    naming,
+    next_file,
+    passes_tests,
+    score,
+    suspects,
+)
 from agent.check import NOT_STARTED, CheckResult
 from agent.context.draft import room_for
 from agent.context.gap import culprits, definitions, filled, opened, source_of
@@ -34,17 +44,13 @@ from agent.turn import Progress, Task, exceeded
 from agent.window import Window
 from tools.code.naming import is_test
 
-Score = tuple[int, int]
 ROUNDS = 12
 MOST_SHOWN = 3  # files beside the one that is written
 SPARE = 64  # tokens for what is said for the model
-PATIENCE = 1.5  # tries of a file before those of the next
 FIRST_PART = 4  # of the time
 LEAST_FUNCTION = 128  # tokens
 WHOLE_EVERY = 3  # tries of a file, where a function of it fails
 NO_MODULE = "There is none of these packages, and none can be installed"
-_PASSED = re.compile(r"^OK\b|^=+ \d+ passed", re.MULTILINE)  # unittest, pytest
-_NO_FILE = re.compile(r"No such file or directory: '([^']+)'")
 WARMER = 0.35  # temperature for each time that the same file was written
 
 
@@ -93,8 +99,8 @@ class Repair:
         for _ in range(ROUNDS):
             if result.passed or (stop := exceeded(task.limits, done)):
                 break
-            files = [file for file in done.changed if not (is_test(file) and _tests_pass(result))]
-            path = next_file(_naming(result, files), files, attempts)
+            files = suspects(result, done.changed)
+            path = next_file(naming(result, files), files, attempts)
             attempts[path] += 1
             self.emit(Notice(f"the check fails: mending {path or 'what is missing'}"))
             mark = self.exchange.mark()
@@ -177,13 +183,13 @@ class Repair:
         calls = [self._mended(call, way, done) for reply in replies for call in reply.calls[:1]]
         written = [call for call in calls if call.name == "write"]
         right = [call for call in written if not self._fault(call, result.failure, way)]
-        scores: dict[str, Score] = {before: _score(result)}
+        scores: dict[str, Score] = {before: score(result)}
         for text in (str(call.arguments.get("content", "")) for call in right):
             self.doubts.note(path, before, text, [way.function])
             if text not in scores:
                 said = await tried(self.runner, result, path, text)
                 is_bad = said is None or absent_in(said) - absent_in(result)
-                scores[text] = (NOT_STARTED, 0) if said is None or is_bad else _score(said)
+                scores[text] = (NOT_STARTED, 0) if said is None or is_bad else score(said)
         best = min(right, key=lambda call: scores[str(call.arguments["content"])], default=None)
         if best and scores[str(best.arguments["content"])] < scores[before]:
             await self.runner.calls([best], done)
@@ -223,7 +229,7 @@ class Repair:
         defines = tuple(signatures(text))
         tests = read_texts(self.runner.workspace, {file for file, _, _ in result.in_tests})
         names = culprits(text, path, (*result.places, *result.in_tests), tests)
-        if not names and _tests_pass(result) and "main" in definitions(text):
+        if not names and passes_tests(result) and "main" in definitions(text):
             names = ["main"]  # what it prints is wrong
         name = min(names, key=lambda name: self.tried[path, name], default="")
         begin = opened(text, name)
@@ -302,81 +308,10 @@ def _orders(way: Way, failure: str) -> list[str]:
         return [prompt_text("function").replace("{path}", path).replace("{name}", way.function)]
     lacks = missing_in(path, failure)
     needed = [f"It has to define at its top: {', '.join(lacks)}."] if lacks else []
-    if is_test(path) and (missing := _NO_FILE.findall(failure)):
+    if is_test(path) and (missing := absent_files(failure)):
         needed.append(f"There is no {missing[0]}: a test that reads it has to write it first.")
     if way.sees_it:
         return [prompt_text("mend").replace("{path}", path), *needed]
     defines = f" It defines: {'; '.join(way.defines)}." if way.defines else ""
     text = prompt_text("anew").replace("{path}", path).replace("{defines}", defines)
     return [text, *needed]
-
-
-def missing_in(path: str, failure: str) -> list[str]:
-    """The names that the failure says a Python file lacks, though others import them from it."""
-    module = re.escape(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
-    found = re.findall(rf"cannot import name '(\w+)' from (?:\w+ )*'{module}'", failure)
-    found += re.findall(rf"module '{module}' has no attribute '(\w+)'", failure)
-    return list(dict.fromkeys(found))
-
-
-def _naming(result: CheckResult, files: Sequence[str]) -> str:
-    """What of a check's output names the files: where it is cut, only the places may."""
-    if files_in(result.failure, files):
-        return result.failure
-    return "\n".join(file for file, _, _ in reversed(result.places))
-
-
-def _tests_pass(result: CheckResult) -> bool:
-    """Whether a check failed behind its tests."""
-    return not result.in_tests and bool(_PASSED.search(result.failure))
-
-
-def _score(result: CheckResult) -> Score:
-    """How far a check came: how many tests fail, and how soon they do; less is better."""
-    return result.failures, -sum(line for _, line, _ in result.in_tests)
-
-
-def absent_in(result: CheckResult, files: Sequence[str] = ()) -> set[str]:
-    """The modules that a check did not find, but for those of these files' own packages: what needs
-    more of them is no better."""
-    roots = {file.partition("/")[0].removesuffix(".py") for file in files}
-    names = re.findall(r"No module named '([\w.]+)'", result.failure)
-    return {name for name in names if name.partition(".")[0] not in roots}
-
-
-def files_in(failure: str, files: Sequence[str]) -> list[str]:
-    """The files that a failure names, the last one first: there the error is."""
-    at = {}
-    for file in files:
-        # `python -m package` runs its __main__.
-        module = re.escape(file.removesuffix(".py").removesuffix("/__main__").replace("/", "."))
-        # A module's bare name may be a word like any other.
-        imported = rf"(?:from |import |-m |module ['\"]|named ['\"]){module}(?!\w)"
-        pattern = rf"{imported}|(?<![\w.-]){re.escape(file)}"
-        if r"\." in module:  # a name with dots is no other word
-            pattern += rf"|(?<![\w./]){module}(?!\w)"
-        places = [match.start() for match in re.finditer(pattern, failure)]
-        if places:
-            at[file] = places[-1]
-    return sorted(at, key=lambda file: -at[file])
-
-
-def next_file(failure: str, files: Sequence[str], tried: Counter[str]) -> str:
-    """The file to write next: what the failure names last is tried again before the next one. ''
-    where it names none.
-
-    A test may be as wrong as what it tests, so it comes second; what it tests is what is called
-    like it, where the failure names tests only.
-    """
-    named = files_in(failure, files)
-    tests = [file for file in named if is_test(file)]
-    code = [file for file in named if file not in tests]
-    if not code and tests:
-        stems = " ".join(PurePosixPath(file).stem for file in tests)
-        code = [file for file in files if file.endswith(".py") and not is_test(file)]
-        code.sort(key=lambda file: PurePosixPath(file).stem not in stems)
-    code.sort(key=lambda file: file.endswith("__init__.py"))  # that mostly only gathers
-    order = [*code[:1], *tests[:1], *code[1:], *tests[1:]]
-    if _NO_FILE.search(failure):  # which mostly the tests were to write
-        order = [*tests[:1], *code, *tests[1:]]
-    return min(order, key=lambda file: tried[file] + PATIENCE * order.index(file), default="")

@@ -29,6 +29,7 @@ LEVELS: list[set[str]] = [
         "agent.mcp",
         "agent.dispatch",
         "agent.check",
+        "agent.blame",
         "agent.places",
         "agent.trace",
         "agent.search",

@@ -48,6 +48,7 @@ USUAL = {
 # Of code that is run: what a model forgets where it plans functions only.
 MAIN = "The command line that `python -m NAME` runs: main() reads the arguments, and is called."
 MODULE_MAIN = "`python -m NAME` runs it: it ends with if __name__ == '__main__': main()."
+ONLY = "It prints that and no words around it."
 # A function that the task names with its parameters.
 _FUNCTION = re.compile(r"(?<![\w.])[a-z_]\w*\((?:[a-z_]\w*(?:, (?=\w))?)+\)")
 _USUAL = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, USUAL))})(?![\w/-])")
@@ -202,7 +203,7 @@ def _runnable(files: Sequence[PlannedFile], used: Mapping[str, str]) -> list[Pla
     `used` has what the task says of each."""
     known = {file.path: file for file in files}
     for name, use in used.items():
-        told = f"As the task has it: {use}." if " " in use.partition(" -m ")[2] else ""
+        told = f"As the task has it: {use}. {ONLY}" if " " in use.partition(" -m ")[2] else ""
         main = f"{name}/__main__.py"
         if any(path.startswith(f"{name}/") for path in known):
             made = PlannedFile(main, MAIN.replace("NAME", name), ("main()",))

@@ -334,6 +334,46 @@ async def test_what_is_missing_is_begun_for_a_small_model(desk: Desk) -> None:
     assert desk.read("a.py") == f"def add(a, b):\n{rest.removesuffix('```' + chr(10))}"
 
 
+async def test_what_is_left_out_is_written_behind_the_rest(desk: Desk) -> None:
+    task = "Build a package: add(a, b), which gives the sum, and sub(a, b), which gives the rest."
+    lines = [TWO, "    return a + b\n```\n", "    return a - b\n```\n"]
+    await desk.do(lines, task, tries=3)
+    assert desk.read("a.py") == (
+        'def add(a, b):\n    """Gives the sum."""\n    return a + b\n\n\n'
+        'def sub(a, b):\n    """Gives the rest."""\n    return a - b\n'
+    )
+    assert "The task says: add(a, b), which gives the sum; sub(a, b), which" in desk.given(1)
+
+
+async def test_main_begins_with_its_arguments(desk: Desk) -> None:
+    file = {"path": "a.py", "purpose": "Adds.", "defines": ["add(a, b)"]}
+    lines = [
+        json.dumps({"files": [file]}),
+        "    return a + b\n```\n",
+        "    print(add(int(left), int(right)))\n```\n",
+    ]
+    task = "Build a command-line tool: python -m a LEFT RIGHT, which prints the sum."
+    ended = await desk.do(lines, task, check="python3 -m a 1 2 | grep -x 3", tries=3)
+    assert ended.check_passed
+    assert "left, right = sys.argv[1:]" in desk.read("a.py")
+
+
+async def test_tests_begin_with_what_they_import(desk: Desk) -> None:
+    files = [
+        {"path": "a.py", "purpose": "Reads.", "defines": ["read(path)"]},
+        {"path": "tests/test_a.py", "purpose": "Its tests.", "defines": []},
+    ]
+    lines = [
+        json.dumps({"files": files}),
+        "    return open(path).read()\n```\n",
+        "A(unittest.TestCase):\n    def test_it(self):\n"
+        "        self.assertEqual(read(file_with('x')), 'x')\n```\n",
+    ]
+    check = "python3 -m unittest discover -s tests -t ."
+    ended = await desk.do(lines, "Build a tool that reads files.", check=check, tries=3)
+    assert (ended.check_passed, ended.turns) == (True, 3)
+
+
 async def test_a_written_file_imports_what_it_uses(desk: Desk) -> None:
     planned = [
         {"path": "pkg/core.py", "purpose": "", "defines": ["add(a, b)"]},

@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
+from agent.blame import files_in, missing_in, next_file
 from agent.errors import IngleError
 from agent.events import CallMade, CheckEnded, Notice
-from agent.repair import files_in, missing_in, next_file
 from tests.turn.conftest import Desk
 
 TASK = "Build a small package that adds numbers."
@@ -262,3 +262,31 @@ async def test_what_needs_a_package_that_is_not_there_is_worse(desk: Desk) -> No
     ended = await desk.do([files, f"{MODULE}```\n", USE, needs, right], TASK, check=CHECK, tries=3)
     assert ended.check_passed
     assert "that was worse: adder.py as before" in [e.text for e in desk.shown(Notice)]
+    assert "There is none of these packages, and none can be installed: pandas_of_nobody." in (
+        desk.given(-1)
+    )
+
+
+async def test_a_package_that_is_not_there_is_not_tried_again(desk: Desk) -> None:
+    files = plan("adder.py", "main.py")
+    needs = "    import pandas_of_nobody\n    return {}\n```\n"
+    right = MODULE.replace("b[a]", "a + b").removeprefix("def half(a):\n")
+    lines = [files, f"{MODULE}```\n", USE, needs.format(3), needs.format(4), USE, f"{right}```\n"]
+    ended = await desk.do(lines, TASK, check=CHECK, tries=3)
+    assert ended.check_passed
+    said = [e.text for e in desk.shown(Notice)]
+    assert "adder.py was not taken: it imports pandas_of_nobody, which is not there" in said
+
+
+async def test_where_the_tests_pass_main_is_mended(desk: Desk) -> None:
+    main = "def main():\n    print('{}', add(1, 2))\n"
+    code = f"def add(a, b):\n    return a + b\n\n\n{main}"
+    tests = "A(unittest.TestCase):\n    def test_add(self):\n        assert add(1, 2) == 3\n```\n"
+    files = plan("adder.py", "test_adder.py")
+    lines = [files, code.format("It is") + "```\n", tests, "    print(add(1, 2))\n```\n"]
+    check = "python3 -m unittest test_adder && ls test_adder.py && python3 -m adder | grep -x 3"
+    ended = await desk.do(lines, TASK, check=check, tries=3)
+    assert ended.check_passed
+    assert "the function `main`" in desk.given(-1)
+    assert "What the grep was given, and found nothing right in:\nIt is 3" in desk.given(-1)
+    assert [e.text for e in desk.shown(Notice)][-1] == "the check fails: mending adder.py"

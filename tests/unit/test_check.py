@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.check import MOST_CHARS, NOT_STARTED, core, run_check
+from agent.check import MOST_CHARS, NOT_STARTED, READ, core, run_check, sought
 from agent.errors import PermissionDenied
 from tools.base import ToolContext
 from tools.output import OutputStore
@@ -270,9 +270,6 @@ async def test_nothing_else_of_a_check_changes(tmp_path: Path, command: str, fai
     assert failure in result.failure and "trace" not in result.failure
 
 
-READ = "That grep found nothing right in:\n"
-
-
 @pytest.mark.parametrize(
     ("command", "read"),
     [
@@ -282,13 +279,35 @@ READ = "That grep found nothing right in:\n"
         ("echo a | grep -q a && echo b | grep -q c", "b"),
         ("echo a | { read -r x; false; } | grep -q a", ""),
         ("seq 100000 | grep -x no", "1\n2\n3"),
+        (
+            "echo a | grep -x b",
+            "a\nOne line has to be exactly `b`, with nothing before or behind it.",
+        ),
     ],
 )
 async def test_what_grep_was_given_is_told(tmp_path: Path, command: str, read: str) -> None:
     result = await run_check(command, tools(tmp_path), 60)
     assert result.exit_code == 1
-    assert f"{READ}{read}" in result.failure or not read
+    assert f"{READ}:\n{read}" in result.failure or not read
     assert len(result.failure) < 1_500
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        ("grep -xF -- '6.50'", "One line has to be exactly `6.50`, with"),
+        ('grep -q "two words"', "One line has to have `two words` in it."),
+        ("grep -v a", ""),
+        ("grep -c a", ""),
+        ("grep -e a -e b", ""),
+        ("grep a file", ""),
+        ("grep 'a", ""),
+        ("grep", ""),
+        ("cat x", ""),
+    ],
+)
+def test_what_a_grep_looks_for(step: str, words: str) -> None:
+    assert sought(step).startswith(words) and bool(sought(step)) == bool(words)
 
 
 @pytest.mark.parametrize(

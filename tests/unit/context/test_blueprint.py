@@ -10,6 +10,7 @@ import pytest
 
 from agent.context.blueprint import (
     MOST_FILES,
+    ONLY,
     PlannedFile,
     complete,
     gathered,
@@ -152,7 +153,9 @@ def test_what_is_run_as_a_module_can_be_run() -> None:
     files = {file.path: file for file in complete(read_plan(plan("pkg/core.py", alone)), task)}
     assert list(files) == ["pkg/core.py", "alone.py", "pkg/__init__.py", "pkg/__main__.py"]
     assert "`python -m pkg` runs" in files["pkg/__main__.py"].purpose
-    assert files["pkg/__main__.py"].purpose.endswith("As the task has it: python -m pkg FILE.")
+    assert files["pkg/__main__.py"].purpose.endswith(
+        "As the task has it: python -m pkg FILE. It prints that and no words around it."
+    )
     assert files["alone.py"].purpose.startswith("Adds. `python -m alone` runs it")
     assert files["alone.py"].defines == ("add(a, b)", "main()")
 
@@ -176,7 +179,7 @@ def test_a_planned_main_hears_what_the_task_says_of_it(task: str, said: str) -> 
     main = {"path": "pkg/__main__.py", "purpose": "Mine.", "defines": []}
     files = complete(read_plan(plan("pkg/a.py", main)), task)
     purposes = [file.purpose for file in files if file.path == "pkg/__main__.py"]
-    assert purposes == [f"Mine. As the task has it: {said}."]
+    assert purposes == [f"Mine. As the task has it: {said}. {ONLY}"]
 
 
 def test_what_gathers_comes_behind_what_it_gathers() -> None:
