@@ -45,6 +45,7 @@ OUTLINE_SHARE = 6  # of the window
 TASK_SHARE = 4  # a quarter of the window at most is the user's own text
 SPARE = 16  # tokens that stay free behind an answer
 CHARS_PER_TOKEN = 3
+MOST_TOLD = 2_000  # characters of what the task says of a file's functions
 ALONE = "It imports none of the other files: they are written later, with the help of this one."
 TESTS = (
     "Three short tests at most, with values of the task's own examples, or others of which you can "
@@ -230,7 +231,7 @@ class Blueprint:
         said = sayings(self.words)
         names = said if is_test(file.path) else map(name_of, file.defines)
         told = dict.fromkeys(said[name] for name in names if name in said)
-        defines += f" The task says: {'; '.join(told)}." if told else ""
+        defines += f" The task says: {'; '.join(told)[:MOST_TOLD]}." if told else ""
         text = prompt_text("file").replace("{path}", file.path)
         using = f"{TESTS} {USING}" if is_test(file.path) else USING if written else ALONE
         using = DOCUMENT if is_document(file.path) else using
@@ -273,10 +274,10 @@ def _beginning(file: PlannedFile, texts: Mapping[str, str], words: str, best: Dr
     # It likes to write a class; what it uses is imported afterwards.
     name = missing[0] if missing else name_of(file.defines[0])
     head = opening(file.defines, name)
-    written = str(best.call.arguments["content"]) if best.call and missing and head else ""
-    return (
-        begin + without_run(written) + head + (said_first(words, file.path, name) if head else "")
-    )
+    if not head:
+        return begin
+    written = str(best.call.arguments["content"]) if best.call and missing else ""
+    return begin + without_run(written) + head + said_first(words, file.path, name)
 
 
 def _later(files: Sequence[PlannedFile], written: Sequence[str]) -> list[str]:

@@ -7,6 +7,8 @@ says of it right above the first line, it writes the one that was asked for.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
+from keyword import iskeyword
 from textwrap import wrap
 
 MOST_CHARS = 600
@@ -36,25 +38,27 @@ def uses(task: str) -> dict[str, str]:
 def sayings(task: str) -> dict[str, str]:
     """For each function and class that a task names, what it says of it; the first time counts."""
     found: dict[str, str] = {}
-    for clause in _clauses(task):
-        group: list[str] = []
-        begin = end = 0
+    for clause in _END.split(task):
         mentions = list(_NAMED.finditer(clause))
-        if not mentions:
-            continue
-        if mentions[0]["class"]:
+        if mentions and mentions[0]["class"]:  # with its methods
             found.setdefault(mentions[0]["class"], _tidy(clause[mentions[0].start() :]))
             continue
-        for mention, after in zip(mentions, [*mentions[1:], None], strict=True):
-            if group and not _BETWEEN.fullmatch(clause[end : mention.start()]):
-                _note(found, group, clause[begin : mention.start()])
-                group = []
-            begin = begin if group else mention.start()
-            end = mention.end()
-            group.append(mention["function"] or mention["class"])
-            if after is None:
-                _note(found, group, clause[begin:])
+        groups = _groups(clause, mentions)
+        starts = [group[0].start() for group in groups]
+        for group, start, end in zip(groups, starts, [*starts[1:], len(clause)], strict=False):
+            _note(found, [each["function"] or each["class"] for each in group], clause[start:end])
     return found
+
+
+def _groups(clause: str, mentions: Sequence[re.Match[str]]) -> list[list[re.Match[str]]]:
+    """The mentions of a clause, those together of which the same is said."""
+    groups: list[list[re.Match[str]]] = []
+    for mention in mentions:
+        if groups and _BETWEEN.fullmatch(clause[groups[-1][-1].end() : mention.start()]):
+            groups[-1].append(mention)
+        else:
+            groups.append([mention])
+    return groups
 
 
 def said_first(task: str, path: str, name: str) -> str:
@@ -63,7 +67,7 @@ def said_first(task: str, path: str, name: str) -> str:
     if name != "main":
         return _docstring(sayings(task).get(name, ""), name)
     use = uses(task).get(path.partition("/")[0].removesuffix(".py"), "")
-    return _docstring(use, name) + _arguments(use)
+    return _docstring(use, name) + _arguments(use, sayings(task))
 
 
 def _docstring(said: str, name: str) -> str:
@@ -76,22 +80,19 @@ def _docstring(said: str, name: str) -> str:
     return "".join(f"    {line}\n" for line in lines)
 
 
-def _arguments(use: str) -> str:
-    """The line that takes the arguments of a command line, as in ``python -m NAME FILE``."""
+def _arguments(use: str, taken: Collection[str]) -> str:
+    """The line that takes the arguments of a command line, as in ``python -m NAME FILE``; '' where
+    they would be no names, or hide those that are taken."""
     given = _GIVEN.match(use)
     words = given[1].split() if given else []
-    if not words:
-        return ""
-    if words[0].islower():  # a subcommand
+    if words and words[0].islower():  # a subcommand
         return "    command, *arguments = sys.argv[1:]\n"
-    names = [word.lower() for word in words if word.isupper()]
+    names = [word.lower() for word in words]
+    if len({*names}) < len(names) or any(iskeyword(name) or name in taken for name in names):
+        return ""
     if len(names) == 1:
         return f"    {names[0]} = sys.argv[1]\n"
-    return f"    {', '.join(names)} = sys.argv[1:]\n"
-
-
-def _clauses(task: str) -> list[str]:
-    return [clause for clause in _END.split(task) if clause]
+    return f"    {', '.join(names)} = sys.argv[1:]\n" if names else ""
 
 
 def _note(found: dict[str, str], names: list[str], text: str) -> None:

@@ -49,11 +49,14 @@ def test_a_docstring_is_what_is_said_of_one() -> None:
         ("python -m a that prints", ""),
         ("python -m a add", ""),
         ("python -m a X.Y", ""),
+        ("python -m a FROM", ""),
+        ("python -m a N N", ""),
+        ("python -m a WORDS and words(x), which counts", ""),
     ],
 )
 def test_main_begins_with_its_arguments(use: str, line: str) -> None:
     text = said_first(f"a command line {use}", "a.py", "main")
-    assert text.endswith(f'"""\n    {line}\n' if line else f'"""{use}."""\n')
+    assert text.endswith(f'"""\n    {line}\n' if line else '."""\n')
 
 
 def test_what_runs_is_told_once() -> None:
