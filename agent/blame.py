@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from agent.check import READ, CheckResult
+from agent.context.python import module_of
 from tools.code.naming import is_test
 
 Score = tuple[int, int]
@@ -23,7 +24,7 @@ def absent_files(failure: str) -> list[str]:
 
 def missing_in(path: str, failure: str) -> list[str]:
     """The names that the failure says a Python file lacks, though others import them from it."""
-    module = re.escape(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+    module = re.escape(module_of(path))
     found = re.findall(rf"cannot import name '(\w+)' from (?:\w+ )*'{module}'", failure)
     found += re.findall(rf"module '{module}' has no attribute '(\w+)'", failure)
     return list(dict.fromkeys(found))

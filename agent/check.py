@@ -86,7 +86,7 @@ def _ended(told: Told) -> str:
     steps = "\n".join(f"+ {step}" for step in told.commands)
     if not told.read:
         return f"it ended with:\n{steps}"
-    wanted = next((text for step in told.commands if (text := sought(step))), "")
+    wanted = next((text for step in told.commands[::-1] if (text := sought(step))), "")
     read = f"{READ}:\n{told.read}"
     return f"it ended with:\n{steps}\n{read}" + (f"\n{wanted}" if wanted else "")
 
@@ -102,6 +102,8 @@ def sought(step: str) -> str:
     patterns = [word for word in words if word not in (*options, "--")]
     flags = set("".join(option.removeprefix("-") for option in options))
     if name != "grep" or len(patterns) != 1 or not flags <= set("qxFEoi"):
+        return ""
+    if "$" in patterns[0] or "`" in patterns[0]:  # told as it is written, not as it was
         return ""
     if "x" in flags:
         return f"One line has to be exactly `{patterns[0]}`, with nothing before or behind it."

@@ -15,11 +15,12 @@ LONGEST = 200  # characters of a command
 MOST_READ = 1_000  # bytes of what grep was given
 _FD = 9
 # What a grep was given stays where it failed. pipefail is off around tee: grep may end before it,
-# and only grep says whether it found something.
+# and only grep says whether it found something. The user's options (set -eu) hold up to the trap.
 _HEAD = """\
 __code=
 if __trace=$(mktemp -d 2>/dev/null) && exec {fd}>"$__trace/commands"; then
   trap '__code=$?
+    set +euf
     [ $__code = 0 ] || {{ echo; echo {mark}; tail -n 40 "$__trace/commands"; echo {mark}
       set -- "$__trace"/read.*; head -c {most} "${{!#}}" 2>/dev/null; }}
     rm -rf "$__trace"' EXIT
@@ -32,7 +33,7 @@ if __trace=$(mktemp -d 2>/dev/null) && exec {fd}>"$__trace/commands"; then
     fi
   }}
   set -T
-  trap '[ -n "$__code$FUNCNAME" ] || printf "+ %s\\n" "$BASH_COMMAND" >&{fd}' DEBUG
+  trap '[ -n "$__code${{FUNCNAME-}}" ] || printf "+ %s\\n" "$BASH_COMMAND" >&{fd}' DEBUG
 fi
 """
 

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from pyflakes.checker import Checker
 from pyflakes.messages import UndefinedName
 
-from agent.context.python import NO_PYTHON, bound, defined, imported, source
+from agent.context.python import NO_PYTHON, bound, defined, imported, module_of, source
 from agent.context.shadows import unshadowed
 from tools.code.naming import is_test
 
@@ -58,7 +58,7 @@ def exports(names: Mapping[str, str], files: Mapping[str, str]) -> str:
     to the file that is to define it."""
     trees = _trees(files)
     found = {
-        name: _module(path)
+        name: module_of(path)
         for name, path in names.items()
         if path in trees and name in defined(trees[path].body)
     }
@@ -77,10 +77,6 @@ def _trees(files: Mapping[str, str]) -> dict[str, ast.Module]:
     return {path: tree for path, tree in trees.items() if tree is not None}
 
 
-def _module(path: str) -> str:
-    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-
-
 def _homes(trees: Mapping[str, ast.Module]) -> dict[str, str]:
     """Each name that exactly one file defines, and the module that this is; tests and what is run
     are imported by nobody."""
@@ -88,7 +84,7 @@ def _homes(trees: Mapping[str, ast.Module]) -> dict[str, str]:
     for path, tree in trees.items():
         if not path.endswith("__main__.py") and not is_test(path):
             for name in defined(tree.body):
-                places[name].append(_module(path))
+                places[name].append(module_of(path))
     return {name: where[0] for name, where in places.items() if len(where) == 1}
 
 
@@ -143,7 +139,8 @@ def _without_strangers(text: str, path: str, trees: Mapping[str, ast.Module]) ->
         each = node.names[0]
         root = each.name.partition(".")[0]
         is_used = (each.asname or root) in used
-        if not is_used and root not in ours and root not in sys.stdlib_module_names:
+        is_alone = lines[node.lineno - 1].strip() == ast.unparse(node)
+        if is_alone and not is_used and root not in {*ours, *sys.stdlib_module_names}:
             del lines[node.lineno - 1 : node.end_lineno]
     return "\n".join(lines)
 
@@ -151,9 +148,9 @@ def _without_strangers(text: str, path: str, trees: Mapping[str, ast.Module]) ->
 def _missing(node: ast.ImportFrom, path: str, trees: Mapping[str, ast.Module]) -> list[ast.alias]:
     """The names that are not where a statement looks for them, as far as the project can tell."""
     module = source(node, path)
-    modules = {_module(name): tree for name, tree in trees.items()}
+    modules = {module_of(name): tree for name, tree in trees.items()}
     root = module.partition(".")[0]
-    ours = any(name.partition(".")[0] == root for name in [*modules, _module(path)])
+    ours = any(name.partition(".")[0] == root for name in [*modules, module_of(path)])
     if not ours and root in sys.stdlib_module_names:
         return []
     has = bound(modules[module].body) if module in modules else set()

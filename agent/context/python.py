@@ -63,6 +63,11 @@ def imported(tree: ast.Module, path: str) -> set[str]:
     return {f"{name.replace('.', '/')}.py" for name in names if name}
 
 
+def module_of(path: str) -> str:
+    """The module that a Python file is, from the project's root."""
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
 def modules_of(text: str) -> set[str]:
     """The modules that a file imports by their whole names; {} where it is no Python."""
     try:

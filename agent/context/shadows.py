@@ -37,7 +37,7 @@ def unshadowed(text: str) -> str:
 def _taken(function: _Function, known: set[str]) -> dict[str, str]:
     """The locals that hide a name of the file which is called before, each with its new name."""
     nodes = [node for each in function.body for node in ast.walk(each)]
-    if any(isinstance(node, (*_SCOPES, ast.Global)) for node in nodes):
+    if any(isinstance(node, (*_SCOPES, ast.Global, ast.Nonlocal)) for node in nodes):
         return {}
     names = [node for node in nodes if isinstance(node, ast.Name)]
     parameters = {node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from agent.context.python import NO_PYTHON
+from agent.context.python import NO_PYTHON, module_of
 from tools.code.naming import is_test
 
 HELPER = "file_with"
@@ -33,7 +33,9 @@ def opening_of_tests(files: Mapping[str, str], words: str) -> str:
         return ""
     trees = {path: tree for path, text in files.items() if (tree := _code(path, text))}
     names = {path: _public(tree) for path, tree in trees.items()}
-    lines = [f"from {_module(path)} import {', '.join(has)}" for path, has in names.items() if has]
+    lines = [
+        f"from {module_of(path)} import {', '.join(has)}" for path, has in names.items() if has
+    ]
     if not lines or sum(map(len, names.values())) > MOST_NAMES:
         return ""
     if not any(_reads(tree) for tree in trees.values()):
@@ -49,10 +51,6 @@ def _code(path: str, text: str) -> ast.Module | None:
         return ast.parse(text)
     except NO_PYTHON:
         return None
-
-
-def _module(path: str) -> str:
-    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def _public(tree: ast.Module) -> list[str]:

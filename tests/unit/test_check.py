@@ -258,6 +258,10 @@ async def test_the_step_that_failed_is_named(
         ("if", "syntax error"),
         ("cat <<E\nx\nE\nfalse", f"x\nexit code 1; {ENDED}+ cat <<E\n+ false"),
         ("echo one >&2; echo two; false # three", "one\ntwo\n"),
+        ("set -u; true; exit 4", "+ exit 4"),
+        ("set -e; true; exit 4", "+ exit 4"),
+        ("set -eu; f() { (exit 5); }; f; true", ""),
+        ("set -f; echo a | grep -q b", f"{READ}:\na"),
     ],
 )
 async def test_nothing_else_of_a_check_changes(tmp_path: Path, command: str, failure: str) -> None:
@@ -276,7 +280,7 @@ async def test_nothing_else_of_a_check_changes(tmp_path: Path, command: str, fai
         ("echo 100.0 C | grep -xF 100.0", "100.0 C"),
         ("set -o pipefail; printf 'a\nb\n' | grep -q c", "a\nb"),
         ("echo a | cat | grep -v b | grep -qx b", "a"),
-        ("echo a | grep -q a && echo b | grep -q c", "b"),
+        ("echo a | grep -q a && echo b | grep -q c", "b\nOne line has to have `c` in it."),
         ("echo a | { read -r x; false; } | grep -q a", ""),
         ("seq 100000 | grep -x no", "1\n2\n3"),
         (
@@ -298,6 +302,7 @@ async def test_what_grep_was_given_is_told(tmp_path: Path, command: str, read: s
         ("grep -xF -- '6.50'", "One line has to be exactly `6.50`, with"),
         ('grep -q "two words"', "One line has to have `two words` in it."),
         ("grep -v a", ""),
+        ('grep -q "$x"', ""),
         ("grep -c a", ""),
         ("grep -e a -e b", ""),
         ("grep a file", ""),
@@ -323,7 +328,7 @@ async def test_only_what_failed_is_told_of_grep(tmp_path: Path, command: str) ->
     "command",
     [
         "echo a | grep -q a",
-        "set -o pipefail; seq 9 | grep -q 3",
+        "set -euo pipefail; seq 9 | grep -q 3; true",
         "test $(seq 30 | grep -c 1) = 12",
         "set -e; seq 200000 | grep -q 7; true",
         "! echo a | grep -q b",

@@ -112,3 +112,20 @@ def test_a_package_has_what_its_modules_define() -> None:
         "from pkg.core import Sum, double\nfrom pkg.text import show\nfrom pkg.two import same\n"
     )
     assert exports({}, FILES) == ""
+
+
+def test_an_unused_import_of_a_stranger_goes() -> None:
+    text = "import pandas as pd\nimport os\nimport adder\nimport numpy\n\nx = numpy.zeros(3)\n"
+    kept = "import os\nimport adder\nimport numpy\n\nx = numpy.zeros(3)\n"
+    assert mended(text, "main.py", {"adder.py": ""}) == kept
+    assert mended(text, "pkg/__init__.py", {"adder.py": ""}) == text
+
+
+@pytest.mark.parametrize("text", ["import pandas; x = 1\n", "import pandas  # for its plugins\n"])
+def test_a_line_that_says_more_stays(text: str) -> None:
+    assert mended(text, "main.py", {}) == text
+
+
+def test_a_local_that_hides_a_function_is_renamed() -> None:
+    text = "def total(a):\n    return a\n\n\ndef f():\n    total = total(1)\n    return total\n"
+    assert "total_value = total(1)" in mended(text, "a.py", {})

@@ -88,4 +88,5 @@ def test_a_docstring_is_always_one(words: str) -> None:
 def test_a_long_one_is_wrapped() -> None:
     text = said_first("f(x), which " + "gives words " * 30, "a.py", "f")
     assert max(map(len, text.splitlines())) <= 100
-    assert ast.get_docstring(ast.parse(f"def f():\n{text}").body[0])  # type: ignore[arg-type]
+    (function,) = ast.parse(f"def f():\n{text}").body
+    assert isinstance(function, ast.FunctionDef) and ast.get_docstring(function)
