@@ -23,13 +23,13 @@ class Missing:
         """As missing as before."""
         return replace(self, profile=profile)
 
-    def launch(self, command: str, workspace: Path) -> Launch:
+    def launch(self, command: str, workspace: Path) -> Launch:  # noqa: ARG002
         """Always raises.
 
         Raises:
             SandboxUnavailable: with the reason.
         """
-        raise SandboxUnavailable(f"cannot run {command[:60]!r} in {workspace}: {self.reason}")
+        raise SandboxUnavailable(self.reason)
 
     def wrap(
         self,
