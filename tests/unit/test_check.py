@@ -213,7 +213,7 @@ async def test_the_first_failure_of_a_long_report_is_found(tmp_path: Path) -> No
 
 async def test_without_a_sandbox_nothing_is_run(tmp_path: Path) -> None:
     context = ToolContext(Workspace(tmp_path), Missing("no bubblewrap"), OutputStore(None))
-    with pytest.raises(PermissionDenied, match="^the check was not run: no bubblewrap$"):
+    with pytest.raises(PermissionDenied, match=r"^the check was not run: no bubblewrap$"):
         await run_check("touch made", context, 60)
     assert not (tmp_path / "made").exists()
 
