@@ -10,13 +10,17 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
+import mcp_types
 from mcp.shared.auth import AuthorizationCodeResult
 
+from agent.mcp.connect import run_tool
+from tests.mcp_servers_used_in_tests.use import context
 from tools.mcp.connection import Connection, Hooks
 from tools.mcp.entry import HttpEntry, OAuthSettings
 from tools.mcp.http import http_transport
@@ -67,6 +71,17 @@ async def accept(_server: str, _message: str, _schema: dict[str, Any]) -> dict[s
     return {}  # what the form proposes
 
 
+def calls(tools: Sequence[mcp_types.Tool], given: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The calls that the scenario hands over, or one of each tool."""
+    if "toolCalls" in given:
+        return [(call["name"], call["arguments"]) for call in given["toolCalls"]]
+    wanted = {
+        "add_numbers": {"a": 5, "b": 3},
+        "json_schema_echo": {"schema": tools[0].input_schema if tools else {}},
+    }
+    return [(tool.name, wanted.get(tool.name, {})) for tool in tools]
+
+
 async def main(url: str) -> None:
     scenario = os.environ.get("MCP_CONFORMANCE_SCENARIO", "")
     given = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT") or "{}")
@@ -81,9 +96,13 @@ async def main(url: str) -> None:
         )
         try:
             await made.ready()
-            for tool in made.tools:
-                arguments = {"a": 5, "b": 3} if tool.name == "add_numbers" else {}
-                await made.call(tool.name, arguments)
+            for name, arguments in calls(made.tools, given):
+                # As the agent does it: a call that fails is a text, and does not end the session.
+                result = await run_tool(
+                    made, name, arguments, context(Path(folder)),
+                    blocked=lambda: "", progress=lambda *_: None,
+                )  # fmt: skip
+                print(f"{name}: {result.text}")
         finally:
             await made.close()
 

@@ -16,7 +16,9 @@ PACKAGES = (
     "@modelcontextprotocol/server-everything@2026.8.31",
     "@modelcontextprotocol/server-filesystem@2026.8.31",
     "@modelcontextprotocol/server-memory@2026.8.31",
-    "@modelcontextprotocol/conformance@0.1.16",
+    # The last stable one (0.1.16) knows no 2026-07-28, and its scenario for metadata without
+    # protected resource metadata names an issuer that RFC 8414 forbids; this has all of it, mended.
+    "@modelcontextprotocol/conformance@0.2.0-alpha.12",
     "node@22.21.0",  # the conformance tests want Node 22
 )
 SCOPE = "node_modules/@modelcontextprotocol"
@@ -29,7 +31,7 @@ def installed() -> Path | None:
         warnings.warn("not run against foreign MCP servers: Node is missing", stacklevel=2)
         return None
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ingle-tests"
-    folder = base / "npm-2026.8.31-0.1.16-22.21.0"
+    folder = base / "npm-2026.8.31-0.2.0-alpha.12-22.21.0"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
