@@ -10,6 +10,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import AsyncIterator
 from typing import cast
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
@@ -94,6 +96,13 @@ class Checked(httpx2.AsyncBaseTransport):
             extensions={**request.extensions, "sni_hostname": host},
         )
         return await self._transport(host).handle_async_request(pinned)
+
+
+def transport_for(url: str) -> Checked | None:
+    """How to get there; None where the environment names a proxy, which looks names up itself."""
+    parts = urlsplit(url)
+    proxied = parts.scheme in getproxies() and not proxy_bypass(parts.hostname or "")
+    return None if proxied else Checked()
 
 
 async def _checked(host: str, request: httpx2.Request) -> list[str]:

@@ -8,14 +8,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 from mcp.client.streamable_http import streamable_http_client
 
 from tools.mcp.entry import HttpEntry
-from tools.mcp.guard import Checked, bound
+from tools.mcp.guard import bound, transport_for
 from tools.mcp.oauth import Person, provider
 from tools.mcp.reasons import reason_of
 
@@ -39,14 +37,13 @@ async def http_transport(
     # A stream may be silent for as long as a call may take.
     timeout = httpx2.Timeout(CONNECT_S, read=max(entry.call_s, CONNECT_S))
     headers = {**entry.headers, "Accept-Encoding": "identity"}
-    transport = None if _has_proxy(entry.url) else Checked()
     async with (
         _Client(
             tell,
             headers=headers,
             timeout=timeout,
             auth=auth,
-            transport=transport,
+            transport=transport_for(entry.url),
             event_hooks={"response": [bound]},
         ) as client,
         streamable_http_client(
@@ -69,9 +66,3 @@ class _Client(httpx2.AsyncClient):
         except Exception as error:
             self._tell(reason_of(error))
             raise
-
-
-def _has_proxy(url: str) -> bool:
-    """Whether the environment names a proxy for it; that one looks names up itself."""
-    parts = urlsplit(url)
-    return parts.scheme in getproxies() and not proxy_bypass(parts.hostname or "")
