@@ -18,7 +18,8 @@ from agent.errors import ConfigError
 from agent.mcp.builtin import BUILT_IN
 from agent.mcp.files import read_json, write_json
 from agent.mcp.names import is_server_name
-from tools.mcp.entry import CALL_S, START_S, Entry, Grants, HttpEntry, OAuthSettings, StdioEntry
+from agent.mcp.oauth import asserts_identity, oauth_problem, oauth_settings
+from tools.mcp.entry import CALL_S, START_S, Entry, Grants, HttpEntry, StdioEntry
 
 PROJECT_FILE = ".mcp.json"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
@@ -99,7 +100,10 @@ def _entry(name: str, raw: Any, source: Source) -> Configured:
     raw_or_none = raw if isinstance(raw, dict) else {}
     if name in BUILT_IN and source == "user" and not {"command", "url"} & raw_or_none.keys():
         return Configured(name, {"disabled": bool(raw_or_none.get("disabled"))}, "built in")
-    return Configured(name, raw_or_none, source, _problem(name, raw))
+    problem = _problem(name, raw)
+    if not problem and source == "project" and asserts_identity(raw.get("oauth", {})):
+        problem = "the grant identity_assertion stands in your own file only"
+    return Configured(name, raw_or_none, source, problem)
 
 
 def _problem(name: str, raw: Any) -> str:
@@ -124,7 +128,7 @@ def _problem(name: str, raw: Any) -> str:
             return f"{key} has to be an object of strings"
     if "url" in raw and not re.match(r"https?://[^/]", raw["url"]) and "${" not in raw["url"]:
         return "a url begins with http:// or https://"
-    return ""
+    return oauth_problem(raw.get("oauth", {}))
 
 
 _FIELDS: tuple[tuple[str, Any, str], ...] = (
@@ -157,12 +161,11 @@ def entry_of(server: Configured, environment: Mapping[str, str], project: Path) 
     start_s, call_s = raw.get("startTimeout", START_S), raw.get("timeout", CALL_S)
     if "url" in raw:
         oauth = raw.get("oauth", {})
-        settings = OAuthSettings(
-            oauth.get("clientId", ""), oauth.get("clientSecret", ""), oauth.get("scope", ""),
-            oauth.get("grant", "authorization_code"), oauth.get("clientMetadataUrl", ""),
-            oauth.get("privateKey", ""), oauth.get("algorithm", "RS256"),
-        )  # fmt: skip
-        return HttpEntry(server.name, raw["url"], raw.get("headers", {}), settings, start_s, call_s)
+        if problem := oauth_problem(oauth):  # with its variables filled in
+            raise ConfigError(f"MCP server {server.name}: {problem}")
+        return HttpEntry(
+            server.name, raw["url"], raw.get("headers", {}), oauth_settings(oauth), start_s, call_s
+        )
     grants = Grants(
         raw.get("network", True), tuple(raw.get("read", ())), tuple(raw.get("write", ()))
     )

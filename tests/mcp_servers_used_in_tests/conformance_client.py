@@ -22,7 +22,7 @@ from mcp.shared.auth import AuthorizationCodeResult
 from agent.mcp.connect import run_tool
 from tests.mcp_servers_used_in_tests.use import context
 from tools.mcp.connection import Connection, Hooks
-from tools.mcp.entry import HttpEntry, OAuthSettings
+from tools.mcp.entry import HttpEntry, IdentityProvider, OAuthSettings
 from tools.mcp.http import http_transport
 from tools.mcp.log import ServerLog
 from tools.mcp.oauth import Person
@@ -51,11 +51,30 @@ def person() -> Person:
     return Person("http://127.0.0.1:8931/callback", show, wait)
 
 
-def settings(scenario: str, given: dict[str, Any], folder: Path) -> OAuthSettings:
+async def issuer_of(url: str) -> str:
+    """What an administrator knows and the scenario does not hand over: the authorization server."""
+    parts = urlsplit(url)
+    path = f"/.well-known/oauth-protected-resource{parts.path}"
+    async with httpx2.AsyncClient() as client:
+        answer = await client.get(f"{parts.scheme}://{parts.netloc}{path}")
+    return str(answer.json()["authorization_servers"][0])
+
+
+async def settings(scenario: str, given: dict[str, Any], folder: Path, url: str) -> OAuthSettings:
     if scenario == "auth/basic-cimd":
         return OAuthSettings(metadata_url=METADATA_URL)
     if "client_id" not in given:
         return OAuthSettings()
+    if "idp_id_token" in given:
+        token = folder / "id-token"
+        token.write_text(given["idp_id_token"], "utf-8")
+        return OAuthSettings(
+            given["client_id"], given["client_secret"], grant="identity_assertion",
+            issuer=await issuer_of(url),
+            idp=IdentityProvider(
+                given["idp_token_endpoint"], given["idp_client_id"], id_token_file=str(token)
+            ),
+        )  # fmt: skip
     key = folder / "key.pem"
     if "private_key_pem" in given:
         key.write_text(given["private_key_pem"], "utf-8")
@@ -64,7 +83,10 @@ def settings(scenario: str, given: dict[str, Any], folder: Path) -> OAuthSetting
             algorithm=given.get("signing_algorithm", "RS256"),
         )  # fmt: skip
     grant = "client_credentials" if "client-credentials" in scenario else "authorization_code"
-    return OAuthSettings(given["client_id"], given.get("client_secret", ""), grant=grant)
+    return OAuthSettings(
+        given["client_id"], given.get("client_secret", ""), grant=grant,
+        issuer=given.get("issuer", ""),
+    )  # fmt: skip
 
 
 async def accept(_server: str, _message: str, _schema: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +108,7 @@ async def main(url: str) -> None:
     scenario = os.environ.get("MCP_CONFORMANCE_SCENARIO", "")
     given = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT") or "{}")
     with tempfile.TemporaryDirectory() as folder:
-        oauth = settings(scenario, given, Path(folder))
+        oauth = await settings(scenario, given, Path(folder), url)
         entry = HttpEntry("conformance", url, oauth=oauth, start_s=20, call_s=20)
         made = Connection(
             entry,

@@ -34,12 +34,28 @@ class StdioEntry:
 
 
 @dataclass(frozen=True)
+class IdentityProvider:
+    """Where an enterprise's users sign in, and the ID token that it gave one of them.
+
+    `id_token_file` is the path of a file that is kept up to date by others, in place of the token.
+    """
+
+    token_endpoint: str = ""
+    client_id: str = ""
+    client_secret: str = ""
+    id_token: str = ""
+    id_token_file: str = ""
+
+
+@dataclass(frozen=True)
 class OAuthSettings:
     """What the user was given by an authorization server; all of it may be empty.
 
-    `grant` is 'authorization_code' (a person signs in) or 'client_credentials'. `metadata_url` is
-    an https address that describes the client (a client ID metadata document). `private_key` is the
-    path of a PEM file that signs in place of a secret, by `algorithm`, for 'client_credentials'.
+    `grant` is 'authorization_code' (a person signs in), 'client_credentials', or
+    'identity_assertion' with `idp`. `metadata_url` is an https address that describes the client (a
+    client ID metadata document). `private_key` is the path of a PEM file that signs in place of a
+    secret, by `algorithm`, for 'client_credentials'. `issuer` is the authorization server that the
+    client is registered with: its secret is sent to no other.
     """
 
     client_id: str = ""
@@ -49,6 +65,8 @@ class OAuthSettings:
     metadata_url: str = ""
     private_key: str = ""
     algorithm: str = "RS256"
+    issuer: str = ""
+    idp: IdentityProvider = field(default_factory=IdentityProvider)
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from mcp.client.auth import OAuthClientProvider
+from mcp.client.auth import OAuthClientProvider, OAuthFlowError
 from mcp.client.auth.extensions.client_credentials import (
     ClientCredentialsOAuthProvider,
     PrivateKeyJWTOAuthProvider,
     SignedJWTParameters,
 )
+from mcp.client.auth.utils import issuers_match
 from mcp.shared.auth import (
     AuthorizationCodeResult,
     OAuthClientInformationFull,
@@ -28,7 +29,8 @@ from mcp.shared.auth import (
 )
 from pydantic import AnyUrl, ValidationError
 
-from tools.mcp.entry import HttpEntry
+from tools.mcp.entry import HttpEntry, OAuthSettings
+from tools.mcp.identity import identity_assertion
 from tools.mcp.reasons import SignInNeeded
 
 
@@ -107,6 +109,15 @@ class Provider(OAuthClientProvider):
     """The SDK's provider; across a restart it also knows when a token expires and who renews it."""
 
     file: TokenFile
+    issuer: str = ""  # where the client is registered, if that is known
+
+    def _select_authorization_server(self, advertised: list[str]) -> str:
+        if not self.issuer:
+            return advertised[0]
+        for address in advertised:
+            if issuers_match(address, self.issuer):
+                return address
+        raise OAuthFlowError(f"it wants a sign-in at {advertised[0]}, not at oauth.issuer")
 
     async def _initialize(self) -> None:
         await super()._initialize()
@@ -123,29 +134,39 @@ def provider(entry: HttpEntry, folder: Path, person: Person | None) -> httpx2.Au
     """The authentication of requests to a server; it does nothing until the server asks for it."""
     file = TokenFile(folder, entry.name, entry.url)
     oauth = entry.oauth
+    if oauth.grant == "identity_assertion":
+        return identity_assertion(entry, file)
     if oauth.grant == "client_credentials" and oauth.private_key:
         return _signing(entry, file)
     if oauth.grant == "client_credentials":
         return ClientCredentialsOAuthProvider(
-            entry.url, file, oauth.client_id, oauth.client_secret, scope=oauth.scope or None
-        )
+            entry.url, file, oauth.client_id, oauth.client_secret, scope=oauth.scope or None,
+            issuer=oauth.issuer or None,
+        )  # fmt: skip
     person = person or _nobody(entry.name)
     redirect = AnyUrl(person.redirect_uri)
     metadata = OAuthClientMetadata(
         redirect_uris=[redirect], client_name="ingle", scope=oauth.scope or None
     )
-    if oauth.client_id and file.read().get("client", {}).get("client_id") != oauth.client_id:
-        given = OAuthClientInformationFull(
-            client_id=oauth.client_id, client_secret=oauth.client_secret or None,
-            redirect_uris=[redirect],
-            token_endpoint_auth_method="client_secret_basic" if oauth.client_secret else "none",
-        )  # fmt: skip
-        file.update(client=given.model_dump(mode="json"))
+    if oauth.client_id:
+        _give(file, oauth, redirect)
     made = Provider(
         entry.url, metadata, file, person.show, person.wait, oauth.metadata_url or None
     )  # fmt: skip
-    made.file = file
+    made.file, made.issuer = file, oauth.issuer
     return made
+
+
+def _give(file: TokenFile, oauth: OAuthSettings, redirect: AnyUrl) -> None:
+    """Let the client of the settings be the one that is known. Raises OSError."""
+    given = OAuthClientInformationFull(
+        client_id=oauth.client_id, client_secret=oauth.client_secret or None,
+        redirect_uris=[redirect], issuer=oauth.issuer or None,
+        token_endpoint_auth_method="client_secret_basic" if oauth.client_secret else "none",
+    ).model_dump(mode="json")  # fmt: skip
+    known = file.read().get("client") or {}
+    if any(known.get(key) != given[key] for key in ("client_id", "client_secret", "issuer")):
+        file.update(client=given)
 
 
 def _signing(entry: HttpEntry, file: TokenFile) -> httpx2.Auth:
@@ -156,8 +177,9 @@ def _signing(entry: HttpEntry, file: TokenFile) -> httpx2.Auth:
         signing_key=Path(oauth.private_key).expanduser().read_text("utf-8"),
     )  # fmt: skip
     return PrivateKeyJWTOAuthProvider(
-        entry.url, file, oauth.client_id, signed.create_assertion_provider(), oauth.scope or None
-    )
+        entry.url, file, oauth.client_id, signed.create_assertion_provider(), oauth.scope or None,
+        oauth.issuer or None,
+    )  # fmt: skip
 
 
 def _nobody(name: str) -> Person:
