@@ -125,19 +125,29 @@ def copy_library(library: str, root: Path) -> None:
 
 def measure(name: str, rows: Sequence[Case], prepare: Callable[[Path], Rank]) -> None:
     """Print hit@1, hit@5, the mean reciprocal rank and the milliseconds of a question."""
+    show(name, places(rows, prepare))
+
+
+def places(rows: Sequence[Case], prepare: Callable[[Path], Rank]) -> list[tuple[int, float]]:
+    """Of each question the place of the first right function (0: not found), and seconds."""
     ready: dict[Path, Rank] = {}
-    places: list[int] = []
-    seconds = 0.0
+    result = []
     for row in rows:
         if row.root not in ready:
             ready[row.root] = prepare(row.root)
         begin = time.perf_counter()
         found = list(dict.fromkeys(ready[row.root](row.text)))
-        seconds += time.perf_counter() - begin
-        places.append(next((n for n, key in enumerate(found, 1) if key in row.gold), 0))
-    first, five = sum(p == 1 for p in places), sum(0 < p <= 5 for p in places)
-    mrr = sum(1 / p for p in places if p) / len(places)
-    print(f"{name:<44} {first:>6} {five:>6} {mrr:>6.3f} {1000 * seconds / len(places):>6.1f}")
+        seconds = time.perf_counter() - begin
+        result.append((next((n for n, key in enumerate(found, 1) if key in row.gold), 0), seconds))
+    return result
+
+
+def show(name: str, found: Sequence[tuple[int, float]]) -> None:
+    """A line of the table."""
+    first, five = (sum(0 < place <= most for place, _ in found) for most in (1, 5))
+    mrr = sum(1 / place for place, _ in found if place) / len(found)
+    seconds = sum(each for _, each in found) / len(found)
+    print(f"{name:<44} {first:>6} {five:>6} {mrr:>6.3f} {1000 * seconds:>6.1f}", flush=True)
 
 
 def ours(root: Path, cache: Path, embedder: Embedder | None) -> Rank:

@@ -14,6 +14,8 @@ checkpoints seconds of a checkpoint: first, nothing changed, one file changed, u
 repairs     small broken modules with a failing test, and the example: solved and seconds
 code-search needs --code-search FILE and --corpus FILE (JSON lines): functions found, plain BM25
             beside it; seconds of an index of 1,000 files
+code-search-reports
+            the same over 166 bug reports of others, fetched (0.4 GB), 10 minutes
 schemas     needs --schemas FILE (JSON lines with schema and tests): llguidance against llama.cpp's
             GBNF, then what grammars of calls cost; no weights are loaded
 exercism    needs --exercism FILE (JSON lines with instructions, stub and tests)
@@ -35,6 +37,7 @@ from pathlib import Path
 from bench import (
     checkpoints,
     code_search,
+    code_search_reports,
     context,
     engine,
     exercism,
@@ -61,6 +64,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "checkpoints": checkpoints.run,
     "projects": lambda: asyncio.run(projects.run()),
     "manners": lambda: asyncio.run(manners.run()),
+    "code-search-reports": code_search_reports.run,
     "repairs": lambda: asyncio.run(tasks.repairs()),
 }
 

@@ -12,7 +12,7 @@ MOST = 20_000  # characters of a question
 LONGEST_LINE = 1_000
 # How much a word says, by where it stands.
 TITLE, PROSE, MESSAGE, CODE, TRACE = 1.5, 1.0, 1.5, 0.6, 0.2
-IDENTIFIER = 1.2  # times that, for what can only be a name
+IDENTIFIER = 1.6  # times that, for what can only be a name
 PART = 0.5  # of a name, for each word that it is made of
 FEW = 5  # words: who writes no more than that, and no sentence, writes names
 AGAIN = 0.25  # of the first time, for each further time up to four
@@ -57,7 +57,7 @@ class Query:
     """``terms``: words in lower case with their weights. ``names``: what is named as code, as
     written, with weights; dotted ones are whole; in a ``short`` question every word may be a name.
     ``frames`` from the outermost to the innermost call. ``phrases`` are messages that may stand
-    in the code word for word.
+    in the code word for word. A ``report`` has a text below its first line.
     """
 
     title: str = ""
@@ -69,13 +69,14 @@ class Query:
     phrases: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     short: bool = False
+    report: bool = False
 
 
 def read_query(text: str) -> Query:
     """Take a question apart; nothing of it is an error."""
     text = _COMMENT.sub(" ", text[:MOST].replace("\r\n", "\n")).strip()
     lines = [_URL.sub(" ", line[:LONGEST_LINE]) for line in text.split("\n")]
-    query = Query(title=lines[0].strip())
+    query = Query(title=lines[0].strip(), report=len(lines) > 1)
     _prose(query, lines[0], TITLE)
     query.in_title = dict(query.terms)
     asked = WORD.findall(lines[0])

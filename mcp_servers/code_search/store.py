@@ -15,7 +15,7 @@ from tools.cachefile import CacheFile, Layout
 
 VERSION = 2  # what is kept of a file; another one empties the index
 # How much a word counts in a name, a path, a signature, a docstring, a body.
-WEIGHTS = (3.0, 1.0, 1.5, 1.5, 1.0)
+WEIGHTS = (3.0, 2.0, 1.5, 1.0, 1.0)
 _SCHEMA = """
 CREATE TABLE files (path TEXT PRIMARY KEY, digest BLOB, mtime_ns INTEGER, size INTEGER)
     WITHOUT ROWID;
