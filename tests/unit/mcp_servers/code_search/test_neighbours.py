@@ -1,36 +1,62 @@
-"""Of two places with the same words, the one whose surroundings the question is about."""
+"""What the surroundings of a chunk say for it."""
 
 from __future__ import annotations
 
 import pytest
 
+from mcp_servers.code_search.evidence import Run, Scores, by_names, by_words
+from mcp_servers.code_search.index import Index
+from mcp_servers.code_search.neighbours import callers, members
 from mcp_servers.code_search.query import read_query
 from tests.unit.mcp_servers.code_search.conftest import Names, Write
 
 # Its name and its file sort behind the other one's, so that a tie would put it second.
 SAME = "def {name}(self, pelican):\n    return {called}(pelican)\n"
+KIOSK = """\
+class Kiosk:
+    def feed(self, pelican):
+        return depth_of(pelican)
+
+    def close(self):
+        return 1
 
 
-def test_what_calls_a_definition_that_is_named(write: Write, names: Names) -> None:
-    write({
-        "lib/rate.py": "def depth_of(x):\n    return x\n\n\ndef width_of(x):\n    return x\n",
-        "lib/a.py": SAME.format(name="feed", called="width_of"),
-        "lib/b.py": SAME.format(name="nest", called="depth_of"),
-    })  # fmt: skip
-    found = names("a pelican sinks in `depth_of`")
-    assert found.index("nest") < found.index("feed")
+class Depot:
+    def nest(self, pelican):
+        return pelican
 
 
-def test_the_methods_of_a_type_that_is_named(write: Write, names: Names) -> None:
-    def method(name: str) -> str:
-        return "    " + SAME.format(name=name, called="len").replace("\n    ", "\n        ")
+def depth_of(x):
+    return depth_of(x - 1)
+"""
 
-    write({
-        "lib/a.py": f"class Kiosk:\n    open = 1\n\n{method('feed')}",
-        "lib/b.py": f"class Depot:\n    open = 1\n\n{method('nest')}",
-    })  # fmt: skip
-    found = names("A pelican is lost\nIt happens with `Depot`, each time.")
-    assert found.index("Depot.nest") < found.index("Kiosk.feed")
+
+def asked(index: Index, text: str) -> tuple[Run, Scores, Scores]:
+    """A question with the scores of its words and of its names."""
+    index.refresh()
+    run = Run(index.store, read_query(text))
+    words = by_words(run, run.query.terms, run.store.count())
+    names = by_names(run)
+    run.load(list(words))
+    return run, words, names
+
+
+def test_what_uses_a_definition_that_is_named(write: Write, index: Index) -> None:
+    write({"lib/a.py": KIOSK})
+    run, words, names = asked(index, "a pelican sinks in `depth_of`")
+    found = callers(run, words, names)
+    assert [run.rows[number].qualified for number in found] == ["Kiosk.feed"]
+
+
+def test_the_methods_of_a_type_that_is_named(write: Write, index: Index) -> None:
+    write({"lib/a.py": KIOSK})
+    run, words, names = asked(index, "a pelican is lost in `Kiosk`")
+    found = {run.rows[number].qualified for number in members(run, words, names)}
+    assert found == {"Kiosk.feed", "Kiosk.close"}
+    # A method without a word of the question says nothing, and neither does another type's.
+    without = {number: score for number, score in words.items() if run.rows[number].name != "close"}
+    found = {run.rows[number].qualified for number in members(run, without, names)}
+    assert found == {"Kiosk.feed"}
 
 
 def test_what_stands_in_a_file_with_more_of_the_report(write: Write, names: Names) -> None:
