@@ -1,4 +1,4 @@
-"""Expectations of tests that two versions of the code contradict alike.
+"""Expectations of tests that two versions of the code contradict alike, and tests that cannot run.
 
 A small model writes a wrong expectation as easily as wrong code. Where two versions of a file, the
 second written without the first in view, give the same value against a test of the model's own,
@@ -18,7 +18,8 @@ _VALUE = re.compile(r"AssertionError: (?!None\b)")
 # Two versions that raise nothing do not agree on a value: both may have forgotten it.
 _NO_VALUE = re.compile(r"\w+ not raised")
 
-_DEFINITION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
+_DEFINITION = (*_FUNCTION, ast.ClassDef)
 
 
 def alike(one: Sequence[Place], other: Sequence[Place]) -> list[Place]:
@@ -46,6 +47,20 @@ def without(text: str, line: int, task: str) -> str:
         return ""
     if not path or isinstance(path[-1], _DEFINITION) or _is_stated(path[-1], task):
         return ""
+    return _rest(text, path)
+
+
+def without_test(text: str, line: int) -> str:
+    """A Python test file without the test around a line (from 1); '' where there is none, and where
+    it is the last one."""
+    path = statements_at(ast.parse(text), line)
+    names = [node.name if isinstance(node, _FUNCTION) else "" for node in path]
+    test = next((n for n, name in enumerate(names) if name.startswith("test")), None)
+    return "" if test is None else _rest(text, path[: test + 1])
+
+
+def _rest(text: str, path: Sequence[ast.stmt]) -> str:
+    """A test file without a statement; '' where no test is left."""
     gone = _span(path)
     kept = "".join(x for n, x in enumerate(text.splitlines(True), 1) if n not in gone)
     return kept if "def test" in kept else ""

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from pyflakes.checker import Checker
 from pyflakes.messages import UndefinedName
 
+from agent.context.expectations import without_test
 from agent.context.python import NO_PYTHON, bound, defined, imported, module_of, source
 from agent.context.shadows import unshadowed
 from tools.code.naming import is_test
@@ -42,15 +43,16 @@ def mended(text: str, path: str, files: Mapping[str, str]) -> str:
 
     Names of the project are imported from where they are defined, if that is one place; main() is
     called where the file is run; no local hides the function whose value it is given; what is
-    imported of others and not used goes. Only what would fail is touched, and no text that is no
-    Python.
+    imported of others and not used goes, and so do tests of names that nothing defines. Only what
+    would fail is touched, and no text that is no Python.
     """
     if not path.endswith(".py") or _parsed(text) is None:
         return text
     others = {name: tree for name, tree in _trees(files).items() if name != path}
     text = unshadowed(_with_main_called(text, path))
     text = _without_strangers(_with_imports_turned(text, path, others), path, others)
-    return _with_what_is_used(text, path, others)
+    text = _with_what_is_used(text, path, others)
+    return _without_unknown(text, path) if is_test(path) else text
 
 
 def exports(names: Mapping[str, str], files: Mapping[str, str]) -> str:
@@ -167,11 +169,7 @@ def _missing(node: ast.ImportFrom, path: str, trees: Mapping[str, ast.Module]) -
 def _with_what_is_used(text: str, path: str, trees: Mapping[str, ast.Module]) -> str:
     """With an import of each name that is used without one."""
     tree = ast.parse(text)
-    try:
-        messages = Checker(tree, path).messages
-    except RecursionError:
-        return text
-    used = {str(m.message_args[0]) for m in messages if isinstance(m, UndefinedName)}
+    used = {name for _, name in _unknown(tree, path)}
     homes = _homes_for(path, trees)
     found = {name: home for name in used if (home := homes.get(name) or USUAL.get(name))}
     whole = sorted(used & sys.stdlib_module_names - found.keys())
@@ -183,6 +181,26 @@ def _with_what_is_used(text: str, path: str, trees: Mapping[str, ast.Module]) ->
     before, behind = ([""], []) if at else ([], _gap(tree.body[0]))
     lines[at:at] = [*before, *new, *behind]
     return "\n".join(lines)
+
+
+def _without_unknown(text: str, path: str) -> str:
+    """Without the tests that use a name which nothing defines, if others are left: a small model
+    tests what it was told of in place of what it wrote."""
+    while True:
+        shorter = [without_test(text, line) for line, _ in _unknown(ast.parse(text), path)]
+        kept = next(filter(None, shorter), "")
+        if not kept:
+            return text
+        text = kept
+
+
+def _unknown(tree: ast.Module, path: str) -> list[tuple[int, str]]:
+    """The names that are used and nowhere defined, each with its line."""
+    try:
+        messages = Checker(tree, path).messages
+    except RecursionError:
+        return []
+    return [(m.lineno, str(m.message_args[0])) for m in messages if isinstance(m, UndefinedName)]
 
 
 def _gap(node: ast.stmt) -> list[str]:

@@ -1,7 +1,8 @@
-"""Locals that take the name of a function which they are given the value of.
+"""Names that hide the function which is meant by them.
 
 `total = total(rows)` inside of a function raises UnboundLocalError, always: to Python, `total` is a
-local there. A small model writes it easily, and copies it when it mends the file.
+local there. `self.items = []` beside a method `items` leaves nobody able to call it. A small model
+writes both easily, and copies them when it mends the file.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
 def unshadowed(text: str) -> str:
-    """A Python file with another name for such locals; as it was where there are none."""
+    """A Python file with another name for such locals and attributes; as it was where there are
+    none."""
     try:
+        text = _with_methods(text)
         tree = ast.parse(text)
     except NO_PYTHON:
         return text
@@ -32,6 +35,43 @@ def unshadowed(text: str) -> str:
             span = lines_of(function)
             lines[span.start - 1 : span.stop - 1] = [indent(written, " " * function.col_offset)]
     return "\n".join(lines)
+
+
+def _with_methods(text: str) -> str:
+    """With another name for the attributes that hide a method of their class."""
+    lines = text.encode().split(b"\n")  # as ast counts columns
+    hidden = [
+        (node.end_lineno or 0, node.end_col_offset or 0, node.attr)
+        for each in ast.walk(ast.parse(text))
+        if isinstance(each, ast.ClassDef)
+        for node in _hiding(each)
+    ]
+    for line, end, name in sorted(set(hidden), reverse=True):
+        begin = end - len(name.encode())
+        if lines[line - 1][begin:end] != name.encode():
+            return text  # before 3.12, places in an f-string are of another text
+        lines[line - 1] = lines[line - 1][:begin] + b"_" + lines[line - 1][begin:]
+    return b"\n".join(lines).decode()
+
+
+def _hiding(owner: ast.ClassDef) -> list[ast.Attribute]:
+    """The uses of attributes of self that a class assigns to, though a method has their name."""
+    nodes = [node for each in owner.body for node in ast.walk(each)]
+    of_self = [
+        node
+        for node in nodes
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    ]
+    # With a decorator it may be a property, which takes what is assigned.
+    methods = {
+        node.name for node in owner.body if isinstance(node, _Function) and not node.decorator_list
+    }
+    taken = methods & {node.attr for node in of_self if isinstance(node.ctx, ast.Store)}
+    taken -= {name for name in taken if any(node.attr == f"_{name}" for node in of_self)}
+    called = [node.func for node in nodes if isinstance(node, ast.Call)]
+    return [node for node in of_self if node.attr in taken and node not in called]
 
 
 def _taken(function: _Function, known: set[str]) -> dict[str, str]:

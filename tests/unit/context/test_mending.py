@@ -129,3 +129,36 @@ def test_a_line_that_says_more_stays(text: str) -> None:
 def test_a_local_that_hides_a_function_is_renamed() -> None:
     text = "def total(a):\n    return a\n\n\ndef f():\n    total = total(1)\n    return total\n"
     assert "total_value = total(1)" in mended(text, "a.py", {})
+
+
+TESTS = """\
+import unittest
+
+from pkg.core import double
+
+
+class TestDouble(unittest.TestCase):
+    def test_two(self):
+        self.assertEqual(double(2), 4)
+
+    def test_list(self):
+        files = list_files(".")
+        self.assertEqual(list_files("."), files)
+
+    def test_three(self):
+        self.assertEqual(double(3), 6)
+"""
+
+
+def test_tests_of_names_that_nothing_defines_go() -> None:
+    after = mended(TESTS, "tests/test_core.py", FILES)
+    assert "list_files" not in after
+    assert after.count("def test") == 2
+    # Elsewhere it is not known what a name is for.
+    assert mended(TESTS, "pkg/check.py", FILES) == TESTS
+
+
+def test_the_last_test_stays() -> None:
+    last = TESTS[: TESTS.index("    def test_two")] + TESTS[TESTS.index("    def test_list") :]
+    last = last[: last.index("    def test_three")]
+    assert mended(last, "tests/test_core.py", FILES) == last

@@ -71,3 +71,42 @@ def test_a_name_that_is_taken_is_not_taken_again() -> None:
 @pytest.mark.parametrize("text", ["", "def f(:\n", "x = 1\n"])
 def test_anything_else_stays(text: str) -> None:
     assert unshadowed(text) == text
+
+
+LIST = """class TodoList:
+    def __init__(self):
+        self.items = []  # ü: what is to be done
+
+    def add(self, text):
+        self.items.append(text); self.items += [text.upper()]
+
+    def items(self):
+        return list(enumerate(self.items, 1))
+
+    def count(self):
+        return len(self.items())
+"""
+
+
+def test_an_attribute_that_hides_a_method_gets_another_name() -> None:
+    space: dict[str, object] = {}
+    use = "made = TodoList()\nmade.add('milk')\nfound = made.items(), made.count()\n"
+    with pytest.raises(TypeError, match="not callable"):
+        exec(f"{LIST}\n{use}", space)
+    exec(f"{unshadowed(LIST)}\n{use}", space)
+    assert space["found"] == ([(1, "milk"), (2, "MILK")], 2)
+    assert "self._items = []  # ü: what is to be done" in unshadowed(LIST)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    def items(self)", "    @property\n    def items(self)"),  # which says so itself
+        ("    def items(self)", "    def all_items(self)"),
+        ("self.items = []", "self._items = self.items = []"),  # the name is taken
+    ],
+)
+def test_an_attribute_that_hides_none_is_left_alone(old: str, new: str) -> None:
+    text = LIST.replace(old, new)
+    assert text != LIST
+    assert unshadowed(text) == text
