@@ -94,7 +94,7 @@ def sources(release: str, folder: Path) -> Path:
 def download(release: str, folder: Path) -> Path:
     """A wheel from PyPI, whatever Python it is for."""
     only = ["--no-deps", "--only-binary", ":all:", "--ignore-requires-python"]
-    command = [sys.executable, "-m", "pip", "download", "-q", *only, "-d", str(folder), release]
+    command = [sys.executable, "-m", "pip", "download", "-qq", *only, "-d", str(folder), release]
     subprocess.run(command, check=True)
     return next(folder.glob("*.whl"))
 

@@ -79,6 +79,13 @@ def call_lines(head: str, result: CallReturned, width: int) -> list[Line]:
     return [line, *_body(result, width)]
 
 
+def cut_off_line(head: str, seconds: float, width: int) -> Line:
+    """The line of a call or a check that was running when the work ended."""
+    mark, verdict = "✗ ", f"  cut off after {duration(seconds)}"
+    room = width - len(mark) - len(verdict)
+    return [(mark, "yellow"), (cut(head, max(8, room)), PLAIN), (verdict, "yellow")]
+
+
 def _details(result: CallReturned) -> list[str]:
     found: list[str] = []
     if result.diff:

@@ -30,7 +30,15 @@ from agent.events import (
     TurnEnded,
     WorkProgress,
 )
-from agent.ui.calls import Line, call_lines, check_lines, filled, headline, reason_lines
+from agent.ui.calls import (
+    Line,
+    call_lines,
+    check_lines,
+    cut_off_line,
+    filled,
+    headline,
+    reason_lines,
+)
 from agent.ui.escape import safe, safe_line
 from agent.ui.status import StatusLine
 from agent.ui.stream import Stream
@@ -61,7 +69,10 @@ class OneshotPrinter:
         self._out = Output(stderr, environment)
         self._together = same_place(stdout, stderr)
         self._status = StatusLine(self._out, clock)
+        self._clock = clock
         self._calls: dict[str, str] = {}
+        self._running = ""  # the head of the call or check that runs
+        self._running_since = 0.0
         self._block = ""  # what was shown last: "text", "lines" or nothing yet
         self._stream: Stream | None = None
         self._said = ""  # by the reply that streams now
@@ -85,15 +96,15 @@ class OneshotPrinter:
                 self._status.writing(event)
             case CallMade():
                 self._end_text()
-                self._calls[event.id] = headline(event.name, event.arguments)
-                self._status.running(self._calls[event.id])
+                self._calls[event.id] = self._run(headline(event.name, event.arguments))
             case CallReturned():
-                head = self._calls.pop(event.id, safe_line(event.name))
+                head, self._running = self._calls.pop(event.id, safe_line(event.name)), ""
                 self._lines(call_lines(head, event, self._width()))
             case CheckStarted():
                 self._end_text()
-                self._status.running(f"check {safe_line(event.command)}")
+                self._run(f"check {safe_line(event.command)}")
             case CheckEnded():
+                self._running = ""
                 self._lines(check_lines(event, self._width()))
             case CallRejected():
                 self._rejected(event)
@@ -213,9 +224,18 @@ class OneshotPrinter:
             ]
         )
 
+    def _run(self, head: str) -> str:
+        self._running, self._running_since = head, self._clock()
+        self._status.running(head)
+        return head
+
     def _ended(self, event: TurnEnded) -> None:
         self._replied()
         self._status.clear()
+        if self._running:
+            seconds = self._clock() - self._running_since
+            self._lines([cut_off_line(self._running, seconds, self._width())])
+            self._running = ""
         answer = event.answer.strip()
         if answer and not (self._together and answer == self._last_said.strip()):
             if self._together:

@@ -115,6 +115,7 @@ def test_esc_ends_a_command_that_runs(terminal: Open) -> None:
     seen.until(lambda: pid.exists() and bool(pid.read_text().strip()))
     seen.send("\x1b")
     seen.until("interrupted after")
+    assert "cut off after" in seen.text and "✗ $ echo" in seen.text
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
 

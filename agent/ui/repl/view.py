@@ -29,7 +29,7 @@ from agent.events import (
     TurnEnded,
     WorkProgress,
 )
-from agent.ui.calls import duration, filled, headline, reason_lines
+from agent.ui.calls import cut_off_line, duration, filled, headline, reason_lines
 from agent.ui.escape import safe, safe_line
 from agent.ui.repl.blocks import Block, Blocks
 from agent.ui.repl.cards import Fold, call_card, check_card, diff_lines, unfolded
@@ -295,6 +295,10 @@ class View:
 
     def _ended(self, event: TurnEnded) -> None:
         self._end_text()
+        if self._running:
+            seconds = self._clock() - self._running_since
+            line = cut_off_line(self._running, seconds, self.painter.width)
+            self._lines([self.painter.line(line)], "lines")
         self._calls.clear()
         self._running, self._stage = "", None
         self._writing, self._written = Writing(), None

@@ -17,6 +17,8 @@ from agent.events import (
     CallDelta,
     CallMade,
     CallReturned,
+    CheckStarted,
+    Event,
     ModelReplied,
     Notice,
     SessionStarted,
@@ -280,6 +282,25 @@ def test_an_answer_that_was_not_streamed_is_printed() -> None:
     shown.show(TextDelta("something else"))
     shown.show(TurnEnded("answer", "the \x1b answer\n", 0, Usage()))
     assert out.getvalue() == "the \\x1b answer\n"
+
+
+@pytest.mark.parametrize(
+    ("begun", "line"),
+    [
+        (
+            CallMade("c1", "shell", {"command": "make all"}, "json"),
+            "✗ $ make all  cut off after 3.0s",
+        ),
+        (CheckStarted("pytest -q"), "✗ check pytest -q  cut off after 3.0s"),
+    ],
+)
+def test_what_was_running_when_it_ended_is_said(begun: Event, line: str) -> None:
+    clock = Clock()
+    shown, _, err = printer(clock)
+    shown.show(begun)
+    clock.now += 3.0
+    shown.show(TurnEnded("interrupted", "", 130, Usage(), seconds=3.0))
+    assert err.getvalue().startswith(f"{line}\n")
 
 
 @pytest.mark.parametrize(
