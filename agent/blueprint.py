@@ -190,7 +190,7 @@ class Blueprint:
             return Draft(None, NOTHING)
         right = mended(content, file.path, texts)
         if right != content:
-            self.emit(Notice(f"{file.path}: what it lacks of imports and calls was added"))
+            self.emit(Notice(f"{file.path}: what can be seen to be wrong in it was put right"))
         call = made[0] if made else _call(file)
         call = replace(call, arguments={**call.arguments, "content": right})
         if not _is_python(file.path):

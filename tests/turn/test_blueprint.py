@@ -388,4 +388,4 @@ async def test_a_written_file_imports_what_it_uses(desk: Desk) -> None:
     check = "python3 -m pkg 2 && python3 -c 'from pkg import add'"
     ended = await desk.do(lines, TASK, check=check)
     assert (ended.stop, ended.check_passed) == ("check_passed", True)
-    assert "pkg/__main__.py: what it lacks of imports and calls was added" in notices(desk)
+    assert "pkg/__main__.py: what can be seen to be wrong in it was put right" in notices(desk)
