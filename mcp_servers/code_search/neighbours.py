@@ -1,4 +1,4 @@
-"""What speaks for a chunk in what stands around it: its file, its type, what it calls."""
+"""What speaks for a chunk in what stands around it: its file, its type, uses both ways."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def near(run: Run, words: Scores, names: Scores) -> Scores:
         for row in run.store.named(wanted[begin : begin + 400], 2_000):
             if row.kind in FUNCTIONS | TYPES:
                 rows.setdefault(row.name, []).append(row)
-    near: Scores = {}
+    gains: Scores = {}
     top = max(words.values(), default=1.0)
     for number in chosen:
         for name in uses.get(number, ()):
             same = rows.get(name, [])
             for row in _members(run, same) if len(same) <= 3 else ():
                 gain = best[number] / len(same) * (words.get(row.id, 0.0) / top + 0.1)
-                if row.id == number or gain <= near.get(row.id, 0.0):
+                if row.id == number or gain <= gains.get(row.id, 0.0):
                     continue
                 run.rows[row.id] = row
-                near[row.id] = gain
+                gains[row.id] = gain
                 if words.get(row.id, 0.0) < 0.3 * top:
                     run.why.setdefault(row.id, []).append(f"used by {run.rows[number].qualified}")
-    return near
+    return gains
 
 
 def _members(run: Run, rows: Sequence[Row]) -> list[Row]:
