@@ -58,7 +58,7 @@ class Doubts:
     ) -> CheckResult:
         """The check's result once the doubtful expectations are left out of the tests."""
         while not (result.passed or done.denied or exceeded(task.limits, done)):
-            contradicted = await self._contradicted(result)
+            contradicted = await self._contradicted(result, words)
             own = [place for place in contradicted if place[0] in done.changed]
             shorter = self._without(own, words)
             if not shorter:
@@ -71,18 +71,18 @@ class Doubts:
             result = await self.runner.check(task.check, patience(result))
         return result
 
-    async def _contradicted(self, result: CheckResult) -> list[Place]:
+    async def _contradicted(self, result: CheckResult, words: str) -> list[Place]:
         """What the standing version of a file and another one contradict alike."""
         for path, versions in self._versions.items():
             standing = _standing(versions, self._read([path]).get(path, ""))
-            if standing is None or not alike(result.in_tests, result.in_tests):
+            if standing is None or not alike(result.in_tests, result.in_tests, words):
                 continue
             others = [each for each in versions[::-1] if each.fresh(standing)]
             for other in others[:MOST_OTHERS]:
                 is_same = other.text == standing.text
                 theirs = result if is_same else await tried(self.runner, result, path, other.text)
                 fresh = other.fresh(standing)
-                both = alike(result.in_tests, theirs.in_tests if theirs else ())
+                both = alike(result.in_tests, theirs.in_tests if theirs else (), words)
                 if agreed := [place for place in both if self._is_judged(place, standing, fresh)]:
                     return agreed
         return []

@@ -85,7 +85,6 @@ class Repair:
         self.emit = emit
         self.count = count
         self.doubts = Doubts(runner, emit)
-        self.attempts: Counter[str] = Counter()  # at a path
         self.tried: Counter[tuple[str, str]] = Counter()  # functions of a path
         self.absent: set[str] = set()  # modules that a check did not find
 
@@ -96,18 +95,18 @@ class Repair:
         first = min(CHECK_S, seconds / FIRST_PART) if seconds else CHECK_S
         result = await self.runner.check(task.check, first)
         wait = patience(result)
-        self.attempts.clear()
+        attempts: Counter[str] = Counter()
         for _ in range(ROUNDS):
             if result.passed or (stop := exceeded(task.limits, done)):
                 break
             files = suspects(result, done.changed)
-            path = next_file(naming(result, files), files, self.attempts)
-            self.attempts[path] += 1
+            path = next_file(naming(result, files), files, attempts)
+            attempts[path] += 1
             self.emit(Notice(f"the check fails: mending {path or 'what is missing'}"))
             mark = self.exchange.mark()
             self.runner.workspace.begin()
             self.absent |= absent_in(result, done.changed)
-            way = self._way(path, result, self.attempts[path], f"{words} {task.check}", done)
+            way = self._way(path, result, attempts[path], f"{words} {task.check}", done)
             if await self._write(task, words, way, result, done):
                 return "interrupted"
             if done.denied:
@@ -196,7 +195,6 @@ class Repair:
             await self.runner.calls([best], done)
         else:
             self.emit(Notice(f"none of {len(asks)} others is better"))
-            self.attempts[path] += 1  # so many that fail alike speak against the test
         return False
 
     async def _take(

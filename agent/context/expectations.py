@@ -18,22 +18,43 @@ _VALUE = re.compile(r"AssertionError: (?!None\b)")
 # Two versions that raise nothing do not agree on a value: both may have forgotten it.
 _NO_VALUE = re.compile(r"\w+ not raised")
 
+_EXCEPTION = re.compile(r"^(?:\w+\.)*([A-Z]\w*(?:Error|Exception))(?=:|$)", re.MULTILINE)
+
 _FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 _DEFINITION = (*_FUNCTION, ast.ClassDef)
 
 
-def alike(one: Sequence[Place], other: Sequence[Place]) -> list[Place]:
-    """The failed expectations that both have at the same line, with the same value in its place."""
-    return [place for place in one if place in other and _has_value(place[2])]
+def alike(one: Sequence[Place], other: Sequence[Place], task: str = "") -> list[Place]:
+    """The failed expectations that both have at the same line: with the same value in its place, or
+    with an exception in its place that the task names."""
+    raised = {(file, line, _raised(error)) for file, line, error in other}
+    return [
+        (file, line, error)
+        for file, line, error in one
+        if (_has_value(error) and (file, line, error) in other)
+        or (_raised(error) in _names(task) and (file, line, _raised(error)) in raised)
+    ]
 
 
 def _has_value(error: str) -> bool:
     return bool(_VALUE.search(error)) and not _NO_VALUE.search(error)
 
 
+def _raised(error: str) -> str:
+    """The exception that a test ended with; '' for a failed assertion."""
+    match = _EXCEPTION.search(error)
+    return "" if match is None or match[1] == "AssertionError" else match[1]
+
+
+def _names(task: str) -> set[str]:
+    """The exceptions that the words of a task name."""
+    return set(re.findall(r"\b[A-Z]\w*(?:Error|Exception)\b", task))
+
+
 def said(error: str) -> str:
     """The line of a failed expectation that has the value."""
-    return next((line for line in error.splitlines() if _VALUE.search(line)), error)
+    lines = error.splitlines()
+    return next((line for line in lines if _VALUE.search(line) or _raised(line)), error)
 
 
 def without(text: str, line: int, task: str) -> str:

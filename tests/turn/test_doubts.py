@@ -52,6 +52,21 @@ async def test_two_versions_that_agree_are_believed(desk: Desk) -> None:
     ]
 
 
+async def test_two_versions_that_raise_what_the_task_names_are_believed(desk: Desk) -> None:
+    task = "Build a small package: function add(a, b), which raises ValueError for texts."
+    raises = "    if isinstance(a, str):\n        raise ValueError(a)\n"
+    again = "    if type(a) is str:\n        raise ValueError('a text')\n"
+    tests = suite("add('a', 'b'), None", "add(1, 2), 3")
+    lines = [PLAN, raises + RIGHT, tests, again + RIGHT]
+    ended = await desk.do(lines, task, check=CHECK, tries=3)
+    assert (ended.stop, ended.check_passed) == ("check_passed", True)
+    left = desk.read("test_adder.py")
+    assert "add('a', 'b')" not in left
+    assert "add(1, 2), 3" in left
+    said = [e.text for e in desk.shown(Notice) if "left out" in e.text]
+    assert said == ["test_adder.py:8 left out: two versions of the code say ValueError: a text"]
+
+
 async def test_the_same_written_twice(desk: Desk) -> None:
     ended = await desk.do([PLAN, RIGHT, suite("add(2, 2), 5"), RIGHT], TASK, check=CHECK, tries=3)
     assert (ended.stop, ended.check_passed) == ("check_passed", True)

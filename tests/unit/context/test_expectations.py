@@ -45,6 +45,19 @@ def test_the_same_value_at_the_same_line() -> None:
     ]
 
 
+TASK = "It raises ValueError for others."
+
+
+def test_an_exception_that_the_task_names() -> None:
+    one, other = place("ValueError: 0 is too small"), place("ValueError: not a number")
+    assert alike([one], [other], TASK) == [one]
+    assert alike([place("shop.ValueError")], [other], TASK) == [place("shop.ValueError")]
+    assert alike([one], [other], "It raises an error for others.") == []
+    assert alike([one], [place("ValueError: not a number", 9)], TASK) == []
+    assert alike([one], [place("TypeError: 1 + 'a'")], TASK) == []
+    assert alike([place("TestValueError.test_it\nKeyError: 1")], [other], TASK) == []
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -56,7 +69,7 @@ def test_the_same_value_at_the_same_line() -> None:
     ],
 )
 def test_where_there_is_no_value_nobody_agrees(error: str) -> None:
-    assert alike([place(error)], [place(error)]) == []
+    assert alike([place(error)], [place(error)], TASK) == []
 
 
 def test_a_report_of_pytest() -> None:
