@@ -71,6 +71,42 @@ def without(text: str, line: int, task: str) -> str:
     return _rest(text, path)
 
 
+def consistent(text: str) -> str:
+    """A Python test file in which no call of a function is to give two values one behind the other:
+    the first one stays."""
+    try:
+        tree = ast.parse(text)
+    except NO_PYTHON:
+        return text
+    gone: set[int] = set()
+    for test in ast.walk(tree):
+        values: dict[str, str] = {}
+        for statement in test.body if isinstance(test, _FUNCTION) else ():
+            call, value = _equation(statement)
+            if not call:
+                values.clear()  # it may have changed what a call gives
+            elif values.setdefault(call, value) != value:
+                gone |= set(lines_of(statement))
+    return "".join(x for n, x in enumerate(text.splitlines(True), 1) if n not in gone)
+
+
+def _equation(statement: ast.stmt) -> tuple[str, str]:
+    """The call and the value of `self.assertEqual(f("x"), 1)` and `assert f("x") == 1`, as long as
+    both say all about themselves; '' and '' for another statement."""
+    match statement:
+        case ast.Expr(ast.Call(ast.Attribute(attr="assertEqual"), [call, value])):
+            pass
+        case ast.Assert(ast.Compare(call, [ast.Eq()], [value])):
+            pass
+        case _:
+            return "", ""
+    is_plain = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.args
+    names = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+    if not is_plain or len({name.id for name in names} - {"self"}) > 1:
+        return "", ""
+    return ast.dump(call), ast.dump(value)
+
+
 def without_test(text: str, line: int) -> str:
     """A Python test file without the test around a line (from 1); '' where there is none, and where
     it is the last one."""

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from pyflakes.checker import Checker
 from pyflakes.messages import UndefinedName
 
-from agent.context.expectations import without_test
+from agent.context.expectations import consistent, without_test
 from agent.context.python import NO_PYTHON, bound, defined, imported, module_of, source
 from agent.context.shadows import unshadowed
 from agent.context.texts import outdented
@@ -44,8 +44,9 @@ def mended(text: str, path: str, files: Mapping[str, str]) -> str:
 
     Names of the project are imported from where they are defined, if that is one place; main() is
     called where the file is run; no local hides the function whose value it is given; what is
-    imported of others and not used goes, and so do tests of names that nothing defines; texts in
-    tests stand at the left, as they are meant. No text that is no Python is touched.
+    imported of others and not used goes. Of tests, those of names that nothing defines go and what
+    contradicts a line before it; their texts stand at the left, as they are meant. No text that is
+    no Python is touched.
     """
     if not path.endswith(".py") or _parsed(text) is None:
         return text
@@ -53,7 +54,7 @@ def mended(text: str, path: str, files: Mapping[str, str]) -> str:
     text = unshadowed(_with_main_called(text, path))
     text = _without_strangers(_with_imports_turned(text, path, others), path, others)
     text = _with_what_is_used(text, path, others)
-    return outdented(_without_unknown(text, path)) if is_test(path) else text
+    return consistent(outdented(_without_unknown(text, path))) if is_test(path) else text
 
 
 def exports(names: Mapping[str, str], files: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.context.expectations import alike, without
+from agent.context.expectations import alike, consistent, without
 
 TESTS = '''import unittest
 
@@ -120,3 +120,47 @@ def test_the_last_test_stays() -> None:
 @pytest.mark.parametrize("text", ["def test(:", "", "x = 1\n"])
 def test_what_is_no_test_stays(text: str) -> None:
     assert (without(text, 1, ""), without(text, 99, "")) == ("", "")
+
+
+LOOPING = """class Test(unittest.TestCase):
+    def test_one(self):
+        self.assertEqual(number("MM"), 2000)
+        self.assertEqual(number("MMM"), 3000)
+        self.assertEqual(number("MMM"), 4000)
+        self.assertEqual(
+            number("MMM"),
+            [5000],
+        )
+        self.assertEqual(number("MMM"), 3000)
+
+    def test_two(self):
+        assert number("MMM") == 1
+"""
+
+
+def test_a_call_is_not_to_give_two_values() -> None:
+    first, _, rest = LOOPING.partition('        self.assertEqual(number("MMM"), 4000)\n')
+    left = first + rest[rest.index('        self.assertEqual(number("MMM"), 3000)') :]
+    assert consistent(LOOPING) == left
+    assert consistent(left) == left
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "assert number('a') == 1; add('b')\n    assert number('a') == 2",
+        "assert number('a') == 1\n    add('b')\n    assert number('a') == 2",
+        "assert number() == 1\n    assert number() == 2",  # the next one
+        "assert box.number('a') == 1\n    assert box.number('a') == 2",
+        "assert number('a') == 1\n    assert number('b') == 2",
+        "assert number('a') == add('a')\n    assert number('a') == 2",
+        "assert number(n) == 1\n    assert number(n) == 2",
+    ],
+)
+def test_what_may_have_changed_is_no_contradiction(body: str) -> None:
+    text = f"def test_it():\n    {body}\n"
+    assert consistent(text) == text
+
+
+def test_what_is_no_python_stays() -> None:
+    assert consistent("def test(:\n") == "def test(:\n"
