@@ -12,11 +12,13 @@ import re
 from collections.abc import Sequence
 
 from agent.context.python import NO_PYTHON, body_of, lines_of, statements_at
+from agent.context.sayings import sayings
 from agent.events import Place
 
 _VALUE = re.compile(r"AssertionError: (?!None\b)")
 # Two versions that raise nothing do not agree on a value: both may have forgotten it.
 _NO_VALUE = re.compile(r"\w+ not raised")
+_NOT_RAISED = re.compile(r"(\w+) not raised by (\w+)")
 
 _EXCEPTION = re.compile(r"^(?:\w+\.)*([A-Z]\w*(?:Error|Exception))(?=:|$)", re.MULTILINE)
 
@@ -25,19 +27,27 @@ _DEFINITION = (*_FUNCTION, ast.ClassDef)
 
 
 def alike(one: Sequence[Place], other: Sequence[Place], task: str = "") -> list[Place]:
-    """The failed expectations that both have at the same line: with the same value in its place, or
-    with an exception in its place that the task names."""
+    """The failed expectations that both have at the same line: with the same value in its place,
+    with an exception in its place that the task names, or without one that the task does not name
+    where it says what the function is for."""
     raised = {(file, line, _raised(error)) for file, line, error in other}
     return [
         (file, line, error)
         for file, line, error in one
-        if (_has_value(error) and (file, line, error) in other)
+        if ((_has_value(error) or _unasked(error, task)) and (file, line, error) in other)
         or (_raised(error) in _names(task) and (file, line, _raised(error)) in raised)
     ]
 
 
 def _has_value(error: str) -> bool:
     return bool(_VALUE.search(error)) and not _NO_VALUE.search(error)
+
+
+def _unasked(error: str, task: str) -> bool:
+    """Whether a test wants a function to raise what the task does not say of it."""
+    match = _NOT_RAISED.search(error)
+    said_of_it = sayings(task).get(match[2], "") if match else ""
+    return bool(match and said_of_it and match[1] not in said_of_it)
 
 
 def _raised(error: str) -> str:

@@ -58,6 +58,19 @@ def test_an_exception_that_the_task_names() -> None:
     assert alike([place("TestValueError.test_it\nKeyError: 1")], [other], TASK) == []
 
 
+def test_an_exception_that_the_task_does_not_say_of_a_function() -> None:
+    task = (
+        "Build it: functions to_roman(number), which gives the numeral and raises ValueError "
+        "for others, and from_roman(text), which gives its number back."
+    )
+    wanted = place("AssertionError: ValueError not raised by from_roman")
+    assert alike([wanted], [wanted], task) == [wanted]
+    assert alike([wanted], [], task) == []
+    for error in ("ValueError not raised by to_roman", "ValueError not raised by other"):
+        stays = place(f"AssertionError: {error}")
+        assert alike([stays], [stays], task) == []
+
+
 @pytest.mark.parametrize(
     "error",
     [
