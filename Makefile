@@ -20,10 +20,10 @@ test: $(VENV)/.installed-dev
 
 # Tests of the command mostly wait for it, so both halves run at once.
 test-command:
-	$(BIN)/python -m pytest tests/e2e tests/faults tests/model
+	$(BIN)/python -m pytest tests/e2e tests/model
 
 test-rest:
-	$(BIN)/python -m pytest tests --ignore=tests/e2e --ignore=tests/faults --ignore=tests/model
+	$(BIN)/python -m pytest tests --ignore=tests/e2e --ignore=tests/model
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

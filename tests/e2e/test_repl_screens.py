@@ -66,7 +66,8 @@ def test_the_screens(terminal: Open, columns: int) -> None:
     seen.line("/diff")
     seen.until(lambda: seen.whole.count("+def f") == 3)
     seen.send("/c")
-    seen.until("/context")
+    # The row of the status is drawn last.
+    seen.until(lambda: "/context" in seen.text and "ctx" in seen.text.rstrip().split("\n")[-1])
     shots.append(seen.whole)
     shown = still("\n=====\n".join(shots))
     assert all(len(line) <= columns for line in shown.split("\n"))
